@@ -1,0 +1,1 @@
+"""Everything of the collector that touches the outside."""

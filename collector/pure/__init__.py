@@ -1,0 +1,1 @@
+"""Pure core of the collector: values in, values out."""

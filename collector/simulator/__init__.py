@@ -1,0 +1,1 @@
+"""Meters that answer like the real ones, with seeded load."""

@@ -1,0 +1,1 @@
+"""What may be written in a file, and the files we ship."""

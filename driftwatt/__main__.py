@@ -1,0 +1,70 @@
+"""The front door: `driftwatt COMMAND …`. Finds commands by entry point and imports no room."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.metadata import entry_points
+
+from driftwatt import __version__
+from driftwatt.commands import GROUP, Command
+from driftwatt.errors import ConfigError, ConfigErrors, DriftwattError, MissingExtra
+
+
+def commands() -> dict[str, Command]:
+    """Return every installed command by name, sorted."""
+    found = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        command = entry.load()
+        if not isinstance(command, Command):
+            raise ConfigError(f"entry point {entry.name} is not a command", found=type(command).__name__)
+        found[entry.name] = command
+    return found
+
+
+def parser(known: dict[str, Command]) -> argparse.ArgumentParser:
+    """Return the command-line parser for the given commands."""
+    top = argparse.ArgumentParser(
+        prog="driftwatt",
+        description="Turns a factory's power meters into verified energy savings.",
+        epilog="Start with: driftwatt demo",
+    )
+    top.add_argument("--version", action="version", version=f"driftwatt {__version__}")
+    inner = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in known.items():
+        sub = inner.add_parser(
+            name,
+            help=command.summary,
+            description=command.summary,
+            epilog=f"examples:\n{command.examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.configure(sub)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Shows errors that driftwatt raised in one line each."""
+    try:
+        known = commands()
+        chosen = parser(known).parse_args(arguments)
+        return known[chosen.command].run(chosen)
+    except (ConfigError, ConfigErrors) as error:
+        print(f"driftwatt: {error}", file=sys.stderr)
+        return 2
+    except MissingExtra as error:
+        print(f"driftwatt: {error}", file=sys.stderr)
+        return 3
+    except DriftwattError as error:
+        print(f"driftwatt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

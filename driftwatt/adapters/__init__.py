@@ -1,0 +1,1 @@
+"""Adapters that both rooms need: MQTT, bells, logs and the embedded broker."""

@@ -1,0 +1,122 @@
+"""Alerts and alarms: their shape, states and names. How they live is decided in processors/pure/alerts.py.
+
+An *alert* is something a person should act on (waste, doubtful data, a broken limit, a silent device); an
+*alarm* is the daemons' own trouble, shown in `status`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["waste", "data", "limit", "device"]
+State = Literal["unacked", "acked", "cleared_unacked", "closed", "shelved", "suppressed"]
+Severity = Literal["high", "medium", "low"]
+Pattern = Literal["base_load", "off_hours", "schedule", "running_hours", "total", "gap", "stuck", "jump", "reset", "silent"]
+
+PATTERN_OF_CHANNEL: dict[str, Pattern] = {
+    "base": "base_load",
+    "off": "off_hours",
+    "edge": "schedule",
+    "on": "running_hours",
+    "tot": "total",
+}
+"""Pattern of an alert by the detector channel that opened it."""
+
+ACK_REASONS = ("checking", "production", "planned", "known", "other")
+DISMISS_REASONS = ("new_normal", "production", "planned", "wrong_baseline", "false_alarm")
+
+ALARM_CODES: dict[str, str] = {
+    "acl_denied": "the broker refuses this edge's messages",
+    "broker_down": "the broker cannot be reached",
+    "clock_unsynced": "the clock is not synchronised",
+    "commit_failed": "the outbox cannot be written",
+    "identity_used_twice": "two boxes use the same edge id",
+    "meter_replaced": "a meter's serial number changed",
+    "meter_silent": "a meter does not answer",
+    "multiplier_changed": "a meter's CT or PT ratio changed",
+    "outbox_filling": "the outbox is more than half full",
+    "outbox_full": "the outbox is full and drops by policy",
+    "quarantine_growing": "readings are being set aside",
+    "store_down": "the store cannot be reached",
+    "store_refuses": "the store refuses what it is sent",
+    "unknown_major": "an edge speaks a newer version of the wire",
+}
+"""The closed list of alarm codes with their meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An estimate with its 90 % band."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that happened to an alert: when, what (`opened`, `acked`, `undo`, `commented`, …), by whom, why."""
+
+    at_ms: int
+    what: str
+    by: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert, whole. Money is before VAT in `currency`; times are UTC milliseconds; powers are kW.
+
+    `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
+    and `hours` for a day at the present rate. `unconfirmed` names the inputs whose source is not confirmed.
+    """
+
+    id: str
+    state: State
+    kind: Kind
+    severity: Severity
+    meter: str
+    area: str
+    since_ms: int
+    opened_ms: int
+    updated_ms: int
+    pattern: Pattern
+    cleared_ms: int | None = None
+    expected_kw: float | None = None
+    actual_kw: float | None = None
+    excess_kwh: Range | None = None
+    cost: Range | None = None
+    co2e_kg: float | None = None
+    currency: str = "VND"
+    tariff: str = ""
+    schedule: str = ""
+    factor: str = ""
+    vat: float | None = None
+    per_day: dict[str, float] = field(default_factory=dict)
+    per_month_cost: Range | None = None
+    provisional: bool = False
+    days_learned: int = 0
+    unconfirmed: tuple[str, ...] = ()
+    confidence: Literal["high", "medium", "low"] = "medium"
+    evidence: tuple[dict[str, float | str], ...] = ()
+    message_args: dict[str, float | str] = field(default_factory=dict)
+    parent: str | None = None
+    ack_by: str | None = None
+    ack_at_ms: int | None = None
+    ack_reason: str | None = None
+    ack_note: str = ""
+    closed_reason: str | None = None
+    history: tuple[HistoryLine, ...] = ()
+
+    @property
+    def message_key(self) -> str:
+        """Key of the sentence in the locales."""
+        return f"{self.kind}.{self.pattern}"
+
+
+def alert_id(plant: str, meter: str, channel: str, since_ms: int) -> str:
+    """Return the deterministic id of an alert: the same cause found again is the same alert."""
+    return hashlib.sha256(f"{plant}\n{meter}\n{channel}\n{since_ms}".encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Everything of the processor that touches the outside."""

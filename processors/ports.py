@@ -1,0 +1,42 @@
+"""What the processor's loops need from the outside, in the processor's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from driftwatt.alerts import Alert
+from driftwatt.readings import Reading
+from processors.pure.outputs import ExpectedPower, IntervalEnergy
+
+
+class SeriesStore(Protocol):
+    """Where time series stay. Writes are idempotent: the same point twice is one point.
+
+    Every write raises Unavailable (try again later), Refused (nobody will ever take this) or PartialWrite
+    (all but the named points are stored). Writes block and run in a worker thread.
+    """
+
+    def write_readings(self, readings: Sequence[Reading]) -> None:
+        """Store readings as the meter said them."""
+
+    def write_intervals(self, intervals: Sequence[IntervalEnergy]) -> None:
+        """Store closed intervals; a revision is a point of its own."""
+
+    def write_expected(self, points: Sequence[ExpectedPower]) -> None:
+        """Store what should have been drawn."""
+
+    def write_events(self, alerts: Sequence[Alert]) -> None:
+        """Store the state of alerts that changed."""
+
+    def readings(self, meter: str, quantity: str, from_ms: int, to_ms: int) -> list[tuple[int, float, int]]:
+        """Return (t_ms, value, quality) in `[from_ms, to_ms)`, ascending. Raises Unavailable."""
+
+    def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
+        """Return the newest revision of each interval that starts in `[from_ms, to_ms)`, ascending."""
+
+    def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
+        """Return expected power for quarter-hours that start in `[from_ms, to_ms)`, ascending."""
+
+    def close(self) -> None:
+        """Release the store; never raises."""

@@ -1,0 +1,1 @@
+"""Pure core of the processor: values in, values out."""
