@@ -152,4 +152,4 @@ class MqttLink:
         self._guarded(work)
 
     def _message_happened(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        self._guarded(lambda: self._on_message(message.topic, message.payload))
+        self._guarded(lambda: self._on_message(message.topic, bytes(message.payload)))
