@@ -109,6 +109,7 @@ class Alert:
     ack_reason: str | None = None
     ack_note: str = ""
     closed_reason: str | None = None
+    shelved_until_ms: int | None = None
     history: tuple[HistoryLine, ...] = ()
 
     @property
