@@ -12,10 +12,11 @@ from driftwatt.commands import GROUP, Command
 from driftwatt.errors import ConfigError, ConfigErrors, DriftwattError, MissingExtra
 
 
-def commands() -> dict[str, Command]:
-    """Return every installed command by name, sorted."""
+def commands(only: str | None = None) -> dict[str, Command]:
+    """Return every installed command by name, sorted. When `only` names one, no other is loaded."""
     found = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    for entry in [entry for entry in entries if entry.name == only] or entries:
         command = entry.load()
         if not isinstance(command, Command):
             raise ConfigError(f"entry point {entry.name} is not a command", found=type(command).__name__)
@@ -46,8 +47,9 @@ def parser(known: dict[str, Command]) -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Shows errors that driftwatt raised in one line each."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        known = commands()
+        known = commands(words[0] if words else None)
         chosen = parser(known).parse_args(arguments)
         return known[chosen.command].run(chosen)
     except (ConfigError, ConfigErrors) as error:
