@@ -72,6 +72,7 @@ class Alert:
 
     `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
     and `hours` for a day at the present rate. `unconfirmed` names the inputs whose source is not confirmed.
+    `shelved_until_ms` is set while `state` is `shelved`.
     """
 
     id: str
