@@ -1,0 +1,213 @@
+"""Raw registers to values and back: every type and order that a profile may name.
+
+One `struct.Struct` unpacks a whole block; "not available" patterns are compared before scaling. The inverse,
+`encode`, serves tests and simulated meters. A reading holds numbers only: text is read by `decode_text`.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import Any
+
+from collector.pure.plan import PlannedRequest, words
+from config.profiles import Register
+from driftwatt.errors import ConfigError
+from driftwatt.readings import Quality
+
+NOT_AVAILABLE = int(Quality.NOT_AVAILABLE)
+_LARGEST = 1.7976931348623157e308
+_CODE = {
+    "uint8": "xB", "uint16": "H", "uint32": "I", "uint64": "Q", "int8": "xb", "int16": "h", "int32": "i", "int64": "q",
+    "float16": "e", "float32": "f", "float64": "d", "bcd16": "H", "bcd32": "I", "bcd64": "Q",
+    "mod10k32": "4s", "mod10k48": "6s", "mod10k64": "8s", "bits16": "H", "bits32": "I",
+}  # fmt: skip
+_FLOATS = {"float16": 0x7E00, "float32": 0x7FC00000, "float64": 0x7FF8000000000000}  # with their usual NaN
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How one unpacked item becomes a number: refused if in `absent`, through `special`, × `factor`, ÷ `divisor`."""
+
+    quantity: str
+    factor: float
+    divisor: float
+    absent: frozenset[Any]
+    special: Callable[[Any], float | None] | None
+
+
+class BlockDecoder:
+    """Decodes the reply to one planned request. Built once per meter, used at every poll.
+
+    `quantities` names what it brings. Raises ConfigError for a `not_available` pattern wider than its register.
+    """
+
+    __slots__ = ("_fields", "_pack", "_pick", "_unpack", "quantities")
+
+    def __init__(self, planned: PlannedRequest) -> None:
+        numbers = [register for register in planned.registers if register.type != "text"]
+        start, count = planned.request.address, planned.request.count
+        order = [2 * (register.address - start) + at for register in numbers for at in _byte_order(register)]
+        self.quantities = tuple(register.quantity for register in numbers)
+        self._fields = tuple(_field(register) for register in numbers)
+        self._pack = struct.Struct(f">{count}H").pack
+        self._unpack = struct.Struct(">" + "".join(_CODE[register.type] for register in numbers)).unpack_from
+        self._pick = itemgetter(*order) if order and order != list(range(2 * count)) else None
+
+    def decode(self, registers: Sequence[int]) -> tuple[dict[str, float], dict[str, int]]:
+        """Return the values in canonical units, and the quality bits of the quantities that brought no number."""
+        values: dict[str, float] = {}
+        doubt: dict[str, int] = {}
+        self.decode_into(registers, values, doubt)
+        return values, doubt
+
+    def decode_into(self, registers: Sequence[int], values: dict[str, float], doubt: dict[str, int]) -> None:
+        """Add what `registers` say to `values` and `doubt`. They are exactly the count of the request (validated)."""
+        raw = self._pack(*registers)
+        if self._pick is not None:
+            raw = bytes(self._pick(raw))
+        for field, item in zip(self._fields, self._unpack(raw), strict=False):
+            if item not in field.absent:
+                number = item if field.special is None else field.special(item)
+                if number is not None:
+                    value = number * field.factor / field.divisor + 0.0  # turns −0 into 0
+                    if -_LARGEST <= value <= _LARGEST:  # false for NaN as well
+                        values[field.quantity] = value
+                        continue
+            doubt[field.quantity] = NOT_AVAILABLE
+
+
+def compile_block(planned: PlannedRequest) -> BlockDecoder:
+    """Return the decoder of a planned request. Raises ConfigError."""
+    return BlockDecoder(planned)
+
+
+def decode_text(register: Register, registers: Sequence[int]) -> str:
+    """Return the text in the registers of a `text` register, without padding; bytes outside ASCII become `?`."""
+    wire = struct.pack(f">{len(registers)}H", *registers)
+    return bytes(wire[at] for at in _byte_order(register)).rstrip(b"\0 ").decode("ascii", "replace").replace("\ufffd", "?")
+
+
+def encode(register: Register, value: float | str | None) -> tuple[int, ...]:
+    """Return the registers that say `value` (canonical unit) for this register, the inverse of decoding.
+
+    None gives the first `not_available` pattern, or NaN for a float. Raises ValueError when the type
+    cannot hold the value.
+    """
+    order, to_bytes = _encoder(register)
+    try:
+        logical = to_bytes(value)
+    except (struct.error, OverflowError, TypeError) as error:
+        raise ValueError(f"{register.quantity}: {register.type} cannot hold {value!r}") from error
+    wire = bytes([logical[at] for at in order])
+    return struct.unpack(f">{len(wire) // 2}H", wire)
+
+
+def _byte_order(register: Register) -> list[int]:
+    """Return, for each logical byte (ABCD…), where it stands on the wire. Its own inverse."""
+    count = words(register)
+    reverse = register.order in ("CDAB", "DCBA") and register.type != "text"
+    swap = register.order in ("BADC", "DCBA")
+    positions = range(count - 1, -1, -1) if reverse else range(count)
+    return [2 * at + (half ^ swap) for at in positions for half in (0, 1)]
+
+
+def _field(register: Register) -> _Field:
+    factor, divisor = _scaling(register.scale)
+    special = _special(register)
+    absent = [_pattern(register, raw) for raw in register.not_available]
+    zeros = [item for item in absent if register.type in _FLOATS and item == 0]
+    if zeros:  # +0 and −0 are equal as numbers, so a set cannot tell which of them was meant
+        special = partial(_other_than_zero, signs=frozenset(math.copysign(1.0, zero) for zero in zeros))
+    return _Field(register.quantity, factor, divisor, frozenset(item for item in absent if item not in zeros), special)
+
+
+def _scaling(scale: float) -> tuple[float, float]:
+    # 2301 ÷ 10 is 230.1, while 2301 × 0.1 is 230.10000000000002.
+    inverse = 1 / scale
+    return (1.0, float(round(inverse))) if abs(scale) < 1 and math.isclose(inverse, round(inverse), rel_tol=1e-12) else (scale, 1.0)
+
+
+def _pattern(register: Register, raw: int) -> Any:
+    try:
+        return struct.unpack(">" + _CODE[register.type], raw.to_bytes(2 * words(register), "big"))[0]
+    except OverflowError as error:
+        raise ConfigError("pattern is wider than its register", key=register.quantity, found=f"0x{raw:X}") from error
+
+
+def _special(register: Register) -> Callable[[Any], float | None] | None:
+    if register.type.startswith("bcd"):
+        return _from_bcd
+    return _from_mod10k if register.type.startswith("mod10k") else None
+
+
+def _from_bcd(item: int) -> int | None:
+    text = f"{item:x}"
+    return int(text) if text.isdecimal() else None
+
+
+def _from_mod10k(item: bytes) -> int | None:
+    total = 0
+    for word in struct.unpack(f">{len(item) // 2}H", item):
+        if word > 9999:
+            return None
+        total = total * 10000 + word
+    return total
+
+
+def _other_than_zero(item: float, *, signs: frozenset[float]) -> float | None:
+    return None if item == 0 and math.copysign(1.0, item) in signs else item
+
+
+@lru_cache(maxsize=4096)
+def _encoder(register: Register) -> tuple[list[int], Callable[[Any], bytes]]:
+    size = 2 * words(register)
+    factor, divisor = _scaling(register.scale)
+    order = _byte_order(register)
+    absent = register.not_available[0] if register.not_available else _FLOATS.get(register.type)
+    if register.type == "text":
+        return order, lambda value: _text_bytes(value, size)
+    packer = _packer(register, size)
+
+    def to_bytes(value: float | None) -> bytes:
+        if value is None:
+            if absent is None:
+                raise OverflowError
+            return absent.to_bytes(size, "big")
+        return packer(value * divisor / factor)
+
+    return order, to_bytes
+
+
+def _packer(register: Register, size: int) -> Callable[[float], bytes]:
+    if register.type in _FLOATS:
+        return struct.Struct(">" + _CODE[register.type]).pack
+    if register.type.startswith("bcd"):
+        return lambda number: _bcd_bytes(round(number), size)
+    if register.type.startswith("mod10k"):
+        return lambda number: _mod10k_bytes(round(number), size // 2)
+    pack = struct.Struct(">" + _CODE[register.type]).pack
+    return lambda number: pack(round(number))
+
+
+def _bcd_bytes(number: int, size: int) -> bytes:
+    if number < 0:
+        raise OverflowError
+    return int(str(number), 16).to_bytes(size, "big")
+
+
+def _mod10k_bytes(number: int, count: int) -> bytes:
+    if not 0 <= number < 10000**count:
+        raise OverflowError
+    return struct.pack(f">{count}H", *(number // 10000**at % 10000 for at in range(count - 1, -1, -1)))
+
+
+def _text_bytes(value: str, size: int) -> bytes:
+    raw = value.encode("ascii")
+    if len(raw) > size:
+        raise OverflowError
+    return raw.ljust(size, b"\0")
