@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from collector.pure.frames import FUNCTION_CODE, BusFault, RegisterKind, Reply, Request
+from collector.pure.sending import Held, Parcel
+from driftwatt.errors import Unavailable
 from driftwatt.readings import Row
+from driftwatt.wire import EdgeAlarm, LedgerLine
 
-__all__ = ["FUNCTION_CODE", "BusFault", "MeterBus", "RegisterKind", "Reply", "Request", "RowSink"]
+__all__ = [
+    "FUNCTION_CODE",
+    "BusFault",
+    "Link",
+    "MeterBus",
+    "OpenLink",
+    "OutboxFull",
+    "OutboxReader",
+    "OutboxStatus",
+    "RegisterKind",
+    "Reply",
+    "Request",
+    "RowSink",
+    "RowStore",
+]
 
 
 class MeterBus(Protocol):
