@@ -73,11 +73,11 @@ class StridingClock:
         self._loops = 0
         self._turn = 0
         shared.write_bytes(_INSTANT.pack(start_ms))
-        self._file = shared.open("r+b")
-        self._map = mmap.mmap(self._file.fileno(), _INSTANT.size)
+        with shared.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _INSTANT.size)
 
     def join(self) -> None:
-        """Announce one more loop that time has to wait for."""
+        """Announce one more loop that time has to wait for. All loops join before the first of them starts."""
         self._loops += 1
 
     def leave(self) -> None:
@@ -99,8 +99,11 @@ class StridingClock:
         return self._virtual_ms / 1000 if self._striding else time.monotonic() + self._offset_s
 
     def period_s(self, wished_s: float) -> float:
-        """See Clock."""
-        return max(wished_s, self._stride_s) if self._striding else wished_s
+        """See Clock. The last stride is shortened so that it ends in the present."""
+        if not self._striding:
+            return wished_s
+        remaining_s = (self._system.now_ms() - self._virtual_ms) / 1000
+        return max(wished_s, min(self._stride_s, remaining_s))
 
     async def sleep_until(self, monotonic_s: float) -> None:
         """See Clock."""
