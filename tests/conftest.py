@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
+OUTCOMES = ("passed", "failed", "error", "skipped")
 _forbidden = False
 
 
@@ -36,11 +37,11 @@ def _no_sockets_in_pure_tests(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     counts: Counter[tuple[str, str]] = Counter()
-    for outcome in ("passed", "failed", "error", "skipped"):
+    for outcome in OUTCOMES:
         for report in terminalreporter.stats.get(outcome, []):
             parts = Path(report.nodeid.split("::")[0]).parts
             counts[parts[1] if len(parts) > 2 else parts[-1], outcome] += 1
     terminalreporter.section("by folder")
     for folder in sorted({folder for folder, _ in counts}):
-        line = ", ".join(f"{counts[folder, outcome]} {outcome}" for outcome in ("passed", "failed", "error", "skipped") if counts[folder, outcome])
-        terminalreporter.write_line(f"{folder}: {line}")
+        told = [f"{counts[folder, outcome]} {outcome}" for outcome in OUTCOMES if counts[folder, outcome]]
+        terminalreporter.write_line(f"{folder}: {', '.join(told)}")
