@@ -1,0 +1,55 @@
+"""What the engine has to know of one meter: decided by people, read from files, never changed by readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+
+from driftwatt.wire import CounterFacts, HelloMeter
+from processors.pure.calendar import DayCalendar
+from processors.pure.detector import Settings
+from processors.pure.price import FactorBook, TariffBook
+
+DEFAULT_MAX_POWER_W = 20e6
+"""Upper bound of a feeder whose rating nobody wrote down; only steps above it are called implausible."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPolicy:
+    """The policy of one meter.
+
+    `ct_ratio` × `pt_ratio` and `sign` turn what the meter says into what flows; they apply to every reading,
+    whatever the meter already applied itself. `max_power_w` (primary side) bounds what a counter can have
+    counted. `counters` holds modulus and resolution of counter registers by quantity, `every_ms` and `serial`
+    are the edge's word (see `with_hello`). `tariff` and `factors` are None where the plant has none.
+    """
+
+    meter: str
+    site: str
+    zone: tzinfo
+    calendar: DayCalendar
+    settings: Settings
+    tariff: TariffBook | None = None
+    factors: FactorBook | None = None
+    ct_ratio: float = 1.0
+    pt_ratio: float = 1.0
+    sign: int = 1
+    max_power_w: float = DEFAULT_MAX_POWER_W
+    every_ms: int = 10_000
+    counters: Mapping[str, CounterFacts] = field(default_factory=dict)
+    serial: str | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Factor of power and energy."""
+        return self.ct_ratio * self.pt_ratio
+
+    @property
+    def gap_ms(self) -> int:
+        """A step longer than this is a gap: three polls, at least 20 minutes."""
+        return max(3 * self.every_ms, 20 * 60_000)
+
+    def with_hello(self, said: HelloMeter) -> MeterPolicy:
+        """Return the policy with what the edge said about this meter."""
+        return replace(self, every_ms=said.every_ms, counters=dict(said.counters), serial=said.serial)
