@@ -16,6 +16,12 @@ RegisterType = Literal[
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Kind = Literal["input", "holding"]
 Verification = Literal["unconfirmed", "documented", "recorded", "tested"]
+WIDTHS: dict[str, int] = {
+    "uint8": 1, "int8": 1, "uint16": 1, "int16": 1, "float16": 1, "bcd16": 1, "bits16": 1,
+    "uint32": 2, "int32": 2, "float32": 2, "bcd32": 2, "mod10k32": 2, "bits32": 2, "mod10k48": 3,
+    "uint64": 4, "int64": 4, "float64": 4, "bcd64": 4, "mod10k64": 4,
+}  # fmt: skip
+"""Registers of 16 bits that a value of each type takes; a text says its own length."""
 RUNGS: tuple[Verification, ...] = ("unconfirmed", "documented", "recorded", "tested")
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]
 
@@ -70,6 +76,11 @@ class Register(Strict):
     secondary: bool = False
     standard: bool = True
     verification: Verification = "documented"
+
+    @property
+    def width(self) -> int:
+        """How many registers of 16 bits the value takes."""
+        return self.length or 1 if self.type == "text" else WIDTHS[self.type]
 
 
 class Profile(Strict):

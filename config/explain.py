@@ -1,0 +1,157 @@
+"""Turns what the models refuse into one clear line each: key path, what was found, what is allowed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from config.lines import Path as KeyPath
+from config.source import Source, key_text
+from driftwatt.errors import ConfigError, ConfigErrors
+
+_M = TypeVar("_M", bound=BaseModel)
+
+_TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": 'a text in quotes "…"',
+    "path_type": 'a path in quotes "…"',
+    "bool_type": "true or false",
+    "tuple_type": "a list […]",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "date_type": "a date such as 2026-04-22",
+    "date_from_datetime_parsing": "a date such as 2026-04-22",
+    "date_parsing": "a date such as 2026-04-22",
+    "datetime_type": "a date and time such as 2027-02-03T18:00:00",
+    "datetime_parsing": "a date and time such as 2027-02-03T18:00:00",
+    "datetime_from_date_parsing": "a date and time such as 2027-02-03T18:00:00",
+    "string_pattern_mismatch": "letters a-z, digits, and . _ - after the first, at most 63",
+}
+_NO_LITERAL_SECRET = '{ file = "path" } or { env = "NAME" }; a secret itself never stands in a file'
+
+
+def parse(source: Source, model: type[_M]) -> _M:
+    """Return the model of a file. Raises ConfigErrors with every fault that the model sees."""
+    try:
+        # Through JSON, strictly: lists become tuples, but neither "7" nor true becomes a number.
+        text = json.dumps(source.data, default=_plain)
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ConfigErrors(list(_errors(source, model, error))) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigErrors([ConfigError("cannot be understood", file=source.name, found=str(error)[:200])]) from error
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return what is allowed, beginning with the likely intention."""
+    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    listed = ", ".join(known) if len(known) <= 30 else f"{len(known)} others"
+    if close and len(known) > 30:
+        return f"did you mean {close[0]!r}?"
+    return f"did you mean {close[0]!r}? known: {listed}" if close else listed
+
+
+def shown(value: object) -> str:
+    """Return a value as it may have been written, shortened."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value[:80], ensure_ascii=False)
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value)[:80]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    raise ValueError(f"{type(value).__name__} cannot be used")
+
+
+def _errors(source: Source, model: type[BaseModel], error: ValidationError) -> Iterator[ConfigError]:
+    told: set[str] = set()
+    for detail in error.errors(include_url=False):
+        key, problem, found, allowed = _explain(source, model, detail)
+        # A union reports every branch; one line per key is enough.
+        if key_text(key) in told:
+            continue
+        told.add(key_text(key))
+        yield source.error(key, problem, found=found, allowed=allowed)
+
+
+def _explain(source: Source, model: type[BaseModel], detail: ErrorDetails) -> tuple[KeyPath, str, str | None, str | None]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    key = _existing(source.data, detail["loc"])
+    found: str | None = shown(_value(source.data, key))
+    if kind == "extra_forbidden":
+        return key, "unknown key", None, did_you_mean(str(key[-1]), keys_at(model, key[:-1]))
+    if kind == "missing":
+        return detail["loc"], "is missing", None, None
+    if kind == "literal_error":
+        return key, "is not known", found, str(context["expected"]).replace(" or ", ", ")
+    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
+        sign = {"greater_than_equal": "≥", "greater_than": ">", "less_than_equal": "≤", "less_than": "<"}[kind]
+        return key, "is out of range", found, f"{sign} {next(iter(context.values())):g}"
+    if kind in ("too_short", "too_long"):
+        return key, "has the wrong number of entries", found, f"{context.get('min_length', context.get('max_length'))}"
+    if kind == "value_error":
+        problem, _, allowed = str(context["error"]).partition("; allowed: ")
+        return key, _without_value(problem), found, allowed or None
+    if key and key[-1] in ("password", "token") and kind in ("model_type", "model_attributes_type"):
+        return key, "is not a reference", "a literal", _NO_LITERAL_SECRET
+    if kind in _TYPES:
+        return key, "is of the wrong kind" if kind != "string_pattern_mismatch" else "is not an id", found, _TYPES[kind]
+    return key, detail["msg"][:1].lower() + detail["msg"][1:], found, None
+
+
+def _without_value(problem: str) -> str:
+    # The models say "'10' is not a duration"; the value is shown once, as found.
+    cut = problem.find(" is not ")
+    return problem[cut + 1 :] if cut >= 0 else problem
+
+
+def _existing(data: Any, location: KeyPath) -> KeyPath:
+    """Return the part of the location that stands in the file; pydantic adds names of union branches."""
+    path: KeyPath = ()
+    for part in location:
+        if isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+            path = (*path, part)
+        else:
+            break
+    return path
+
+
+def _value(data: Any, key: KeyPath) -> object:
+    for part in key:
+        data = data[part]
+    return data
+
+
+def keys_at(model: type[BaseModel], key: KeyPath) -> list[str]:
+    """Return the keys that may stand in the table at a key path of a model."""
+    here: type[BaseModel] | None = model
+    for part in key:
+        if isinstance(part, int) or here is None:
+            continue
+        field = next((field for name, field in here.model_fields.items() if (field.alias or name) == part), None)
+        here = _model_in(field.annotation) if field else None
+    return [field.alias or name for name, field in here.model_fields.items()] if here else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

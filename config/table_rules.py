@@ -1,0 +1,99 @@
+"""What dated tables must keep to: days that exist, hours that make sense, rows in order of time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+
+from config.source import Fault
+from config.tables import Calendar, Factors, Tariff
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_DAYS_ALLOWED = "'all', a day such as 'sun', or a span such as 'mon-sat'"
+_HOURS_ALLOWED = "'HH:MM-HH:MM'; over midnight as '22:00-04:00'"
+
+
+def weekdays(text: str) -> tuple[int, ...]:
+    """Return the days in `all`, `sun` or `mon-sat`, Monday 0. A span may cross Sunday. Raises ValueError."""
+    if text == "all":
+        return tuple(range(7))
+    first, dash, last = text.partition("-")
+    if first not in DAYS or (dash and last not in DAYS):
+        raise ValueError(f"{text!r} is not a day; allowed: {_DAYS_ALLOWED}")
+    start = DAYS.index(first)
+    count = (DAYS.index(last) - start) % 7 + 1 if dash else 1
+    return tuple((start + step) % 7 for step in range(count))
+
+
+def minutes(text: str) -> tuple[int, int]:
+    """Return (start, end) of `HH:MM-HH:MM` in minutes since midnight; end ≤ start crosses midnight. Raises ValueError."""
+    match = _HOURS.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is not a span of hours; allowed: {_HOURS_ALLOWED}")
+    start, end = int(match[1]) * 60 + int(match[2]), int(match[3] or match[5]) * 60 + int(match[4] or match[6])
+    if start == end:
+        raise ValueError(f"{text!r} is empty; allowed: {_HOURS_ALLOWED}")
+    return start, end
+
+
+def tariff_faults(tariff: Tariff) -> Iterator[Fault]:
+    """Yield every broken rule of a tariff."""
+    yield from _in_order("price", [price.from_ for price in tariff.price])
+    ids: list[str] = []
+    for index, schedule in enumerate(tariff.schedule):
+        if schedule.id in ids:
+            yield Fault(("schedule", index, "id"), f"stands twice, first in schedule[{ids.index(schedule.id)}]", repr(schedule.id))
+        ids.append(schedule.id)
+        for inner, window in enumerate(schedule.periods):
+            key = ("schedule", index, "periods", inner)
+            yield from _refused((*key, "days"), weekdays, window.days)
+            yield from _refused((*key, "at"), minutes, window.at)
+    used = {window.is_ for schedule in tariff.schedule for window in schedule.periods} - {"normal"}
+    for index, price in enumerate(tariff.price):
+        for period in sorted(used):
+            if getattr(price, period) is None:
+                yield Fault(("price", index, period), "is missing, and a schedule uses this period")
+
+
+def calendar_faults(calendar: Calendar) -> Iterator[Fault]:
+    """Yield every broken rule of a calendar."""
+    taken: dict[int, str] = {}
+    for days, shifts in calendar.week.items():
+        key = ("week", days)
+        try:
+            numbers = weekdays(days)
+        except ValueError as error:
+            yield _fault(key, error)
+            continue
+        for number in numbers:
+            if number in taken:
+                yield Fault(key, f"{DAYS[number]} is already in {taken[number]!r}", repr(days))
+            taken.setdefault(number, days)
+        for index, shift in enumerate(shifts):
+            yield from _refused((*key, index), lambda text: minutes(text.split(" ", 1)[0]), shift)
+
+
+def factor_faults(factors: Factors) -> Iterator[Fault]:
+    """Yield every broken rule of emission factors."""
+    yield from _in_order("factor", [factor.from_ for factor in factors.factor])
+
+
+def _in_order(name: str, days: Sequence[date]) -> Iterator[Fault]:
+    for index in range(1, len(days)):
+        if days[index] <= days[index - 1]:
+            yield Fault((name, index, "from"), "is not later than the one before", str(days[index]), f"after {days[index - 1]}")
+
+
+def _refused(key: tuple[str | int, ...], read: Callable[[str], object], text: str) -> Iterator[Fault]:
+    try:
+        read(text)
+    except ValueError as error:
+        yield _fault(key, error)
+
+
+def _fault(key: tuple[str | int, ...], error: ValueError) -> Fault:
+    problem, _, allowed = str(error).partition("; allowed: ")
+    found, _, rest = problem.partition(" is ")
+    return Fault(key, f"is {rest}", found, allowed)
