@@ -7,13 +7,25 @@ No HTML, no language, no formatting lives here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
+from config.plant import PlantFile, PlantMeter
 from driftwatt.alerts import Alert
+from driftwatt.clock import Clock
+from driftwatt.readings import Quality, Reading
+from processors.ports import SeriesStore
 from processors.pure.board import Answer, AnswerWord, EdgeNow, MeterNow, Progress, Snapshot
+from processors.pure.outputs import ExpectedPower, IntervalEnergy
 
-__all__ = ["AlertBook", "Answer", "AnswerWord", "EdgeNow", "LiveBoard", "MeterNow", "Progress", "Snapshot"]
+__all__ = ["AlertBook", "Answer", "AnswerWord", "EdgeNow", "LiveBoard", "MeterNow", "PlantView", "Progress", "Snapshot", "Span"]
+
+MINUTE_MS, QUARTER_MS, DAY_MS = 60_000, 900_000, 86_400_000
+FINE_SPAN_MS = 9 * DAY_MS
+"""Spans up to this length are shown in quarter-hours, longer ones in hours."""
 
 
 class LiveBoard(Protocol):
@@ -44,3 +56,183 @@ class AlertBook(Protocol):
         Raises KeyError for an unknown alert, Refused with a sentence when the rules do not allow it
         (somebody else was first, the ten seconds of `undo` are over, shelved for longer than 7 days).
         """
+
+
+class Price(Protocol):
+    """The price of energy in one tariff period."""
+
+    @property
+    def period(self) -> str:
+        """`off_peak`, `normal` or `peak` (or the tariff's own word)."""
+
+    @property
+    def price(self) -> float:
+        """Per kWh, before VAT."""
+
+
+class Prices(Protocol):
+    """What energy costs and emits, by time."""
+
+    def price_at(self, t_ms: int) -> Price:
+        """Return the price that holds at an instant."""
+
+    def kg_per_kwh(self, t_ms: int) -> float | None:
+        """Return the grid's emission factor at an instant; None where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is stored of one meter in `[start_ms, end_ms)`.
+
+    `intervals` and `expected` are quarter-hours (hours in long spans), ascending. `tail` is what came after
+    the last closed interval: (minute start ms, mean W), empty unless asked for. `base` is the first counter
+    value after the last closed interval (t_ms, Wh as the meter said it), None where there is none yet.
+    """
+
+    meter: str
+    start_ms: int
+    end_ms: int
+    loaded_ms: int
+    step_ms: int = QUARTER_MS
+    intervals: tuple[IntervalEnergy, ...] = ()
+    expected: tuple[ExpectedPower, ...] = ()
+    tail: tuple[tuple[int, float], ...] = ()
+    base: tuple[int, float] | None = None
+
+    @property
+    def closed_to_ms(self) -> int:
+        """Where the closed intervals end; the start of the span when there is none."""
+        return self.intervals[-1].end_ms if self.intervals else self.start_ms
+
+    def expected_at(self, t_ms: int) -> ExpectedPower | None:
+        """Return what was expected at an instant."""
+        for point in reversed(self.expected):
+            if point.start_ms <= t_ms:
+                return point if t_ms < point.start_ms + self.step_ms else None
+        return None
+
+
+class PlantView:
+    """The plant as the pages see it: files, live board, alerts, and today's stored figures kept at hand.
+
+    `ratio` is CT × PT × sign by meter id for values that are read before the transformer; a meter that is
+    missing has 1.0. All methods are called from the event loop; store queries run in worker threads.
+    """
+
+    def __init__(
+        self,
+        plant: PlantFile,
+        *,
+        store: SeriesStore,
+        board: LiveBoard,
+        book: AlertBook,
+        prices: Prices,
+        clock: Clock,
+        ratio: Mapping[str, float] | None = None,
+    ) -> None:
+        self.plant = plant
+        self.zone = ZoneInfo(plant.plant.timezone)
+        self.meters: dict[str, PlantMeter] = {meter.id: meter for meter in plant.meter}
+        self.board, self.book, self.prices, self.clock = board, book, prices, clock
+        self.today: dict[str, Span] = {}
+        self._store = store
+        self._ratio = dict(ratio or {})
+
+    def now_ms(self) -> int:
+        """Return UTC milliseconds."""
+        return self.clock.now_ms()
+
+    @property
+    def incomers(self) -> tuple[PlantMeter, ...]:
+        """Meters that feed others and are fed by none; all unfed meters where nothing feeds anything."""
+        fed = {child for meter in self.plant.meter for child in meter.feeds}
+        roots = tuple(meter for meter in self.plant.meter if meter.id not in fed)
+        return tuple(meter for meter in roots if meter.feeds) or roots
+
+    def power_w(self, reading: Reading | None) -> float | None:
+        """Return the active power of a reading in W, ratio and sign applied; None without a number."""
+        if reading is None or "active_power" not in reading.values:
+            return None
+        return reading.values["active_power"] * self._ratio.get(reading.meter, 1.0)
+
+    def energy_wh(self, meter: str, now: Reading | None) -> float:
+        """Return today's energy of a meter in Wh: closed intervals and what its counter says since."""
+        span = self.today.get(meter)
+        if span is None:
+            return 0.0
+        closed = sum(each.import_wh for each in span.intervals)
+        if now is None or now.t_ms <= span.closed_to_ms or now.t_ms >= span.end_ms:
+            return closed
+        counter = now.values.get("import_energy")
+        if counter is not None and span.base is not None and now.t_ms >= span.base[0] and counter >= span.base[1]:
+            return closed + (counter - span.base[1]) * abs(self._ratio.get(meter, 1.0))
+        hours = (now.t_ms - max(span.closed_to_ms, span.start_ms)) / 3_600_000
+        return closed + max(0.0, self.power_w(now) or 0.0) * min(hours, 0.5)
+
+    def day_bounds(self, t_ms: int, *, days: int = 0) -> tuple[int, int]:
+        """Return start and end of the plant's local day of an instant, `days` days further on."""
+        day = datetime.fromtimestamp(t_ms / 1000, self.zone).date() + timedelta(days=days)
+        start, end = (datetime.combine(each, time(), self.zone) for each in (day, day + timedelta(days=1)))
+        return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+
+    async def refresh(self, *, meters: Iterable[str] | None = None) -> None:
+        """Load today's stored figures anew. Raises Unavailable when the store does not answer."""
+        start_ms, end_ms = self.day_bounds(self.now_ms())
+        tails = {meter.id for meter in self.incomers}
+        for meter in meters or self.meters:
+            self.today[meter] = await self.span(meter, start_ms, end_ms, tail=meter in tails)
+
+    async def span(self, meter: str, start_ms: int, end_ms: int, *, tail: bool = True) -> Span:
+        """Return what is stored of a meter in a span of time. Raises Unavailable."""
+        return await asyncio.to_thread(self._load, meter, start_ms, end_ms, tail=tail)
+
+    async def readings(self, meter: str, quantity: str, start_ms: int, end_ms: int) -> list[tuple[int, float, int]]:
+        """Return raw readings (t_ms, value, quality), ratio and sign applied to power. Raises Unavailable."""
+        rows = await asyncio.to_thread(self._store.readings, meter, quantity, start_ms, end_ms)
+        factor = self._ratio.get(meter, 1.0) if "power" in quantity and "factor" not in quantity else 1.0
+        return [(t_ms, value * factor, quality) for t_ms, value, quality in rows]
+
+    def _load(self, meter: str, start_ms: int, end_ms: int, *, tail: bool) -> Span:
+        kind, step_ms = ("15m", QUARTER_MS) if end_ms - start_ms <= FINE_SPAN_MS else ("1h", 4 * QUARTER_MS)
+        now_ms = self.now_ms()
+        intervals = tuple(self._store.intervals(kind, meter, start_ms, min(end_ms, now_ms)))
+        expected = tuple(self._store.expected(meter, start_ms, end_ms))
+        closed_ms = intervals[-1].end_ms if intervals else start_ms
+        live = start_ms <= now_ms < end_ms
+        after = self._store.readings(meter, "import_energy", closed_ms, closed_ms + 3 * MINUTE_MS) if live else []
+        return Span(
+            meter=meter,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            loaded_ms=now_ms,
+            step_ms=step_ms,
+            intervals=intervals,
+            expected=expected if step_ms == QUARTER_MS else hourly(expected),
+            tail=self._tail(meter, max(closed_ms, now_ms - 2 * 3_600_000), now_ms) if tail and live else (),
+            base=(after[0][0], after[0][1]) if after else None,
+        )
+
+    def _tail(self, meter: str, from_ms: int, to_ms: int) -> tuple[tuple[int, float], ...]:
+        minutes: dict[int, list[float]] = {}
+        for t_ms, value, quality in self._store.readings(meter, "active_power", from_ms, to_ms):
+            if not quality & Quality.MISSING:
+                minutes.setdefault(t_ms - t_ms % MINUTE_MS, []).append(value)
+        factor = self._ratio.get(meter, 1.0)
+        return tuple((start, factor * sum(values) / len(values)) for start, values in sorted(minutes.items()))
+
+
+def hourly(points: Sequence[ExpectedPower]) -> tuple[ExpectedPower, ...]:
+    """Return the hourly means of quarter-hours; the band's ends are means too."""
+    hours: dict[int, list[ExpectedPower]] = {}
+    for point in points:
+        hours.setdefault(point.start_ms - point.start_ms % (4 * QUARTER_MS), []).append(point)
+    return tuple(
+        ExpectedPower(
+            group[0].meter,
+            start,
+            sum(p.w for p in group) / len(group),
+            sum(p.lo for p in group) / len(group),
+            sum(p.hi for p in group) / len(group),
+        )
+        for start, group in hours.items()
+    )
