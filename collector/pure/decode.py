@@ -98,13 +98,23 @@ def encode(register: Register, value: float | str | None) -> tuple[int, ...]:
     None gives the first `not_available` pattern, or NaN for a float. Raises ValueError when the type
     cannot hold the value.
     """
-    order, to_bytes = _encoder(register)
-    try:
-        logical = to_bytes(value)
-    except (struct.error, OverflowError, TypeError) as error:
-        raise ValueError(f"{register.quantity}: {register.type} cannot hold {value!r}") from error
-    wire = bytes([logical[at] for at in order])
-    return struct.unpack(f">{len(wire) // 2}H", wire)
+    return encoder(register)(value)
+
+
+@lru_cache(maxsize=4096)
+def encoder(register: Register) -> Callable[[float | str | None], tuple[int, ...]]:
+    """Return `encode` for one register, for those who encode it often."""
+    order, to_bytes = _byte_order(register), _to_bytes(register)
+    count = words(register)
+
+    def registers_of(value: float | str | None) -> tuple[int, ...]:
+        try:
+            logical = to_bytes(value)
+        except (struct.error, OverflowError, TypeError) as error:
+            raise ValueError(f"{register.quantity}: {register.type} cannot hold {value!r}") from error
+        return struct.unpack(f">{count}H", bytes([logical[at] for at in order]))
+
+    return registers_of
 
 
 def _byte_order(register: Register) -> list[int]:
@@ -163,14 +173,12 @@ def _other_than_zero(item: float, *, signs: frozenset[float]) -> float | None:
     return None if item == 0 and math.copysign(1.0, item) in signs else item
 
 
-@lru_cache(maxsize=4096)
-def _encoder(register: Register) -> tuple[list[int], Callable[[Any], bytes]]:
+def _to_bytes(register: Register) -> Callable[[Any], bytes]:
     size = 2 * words(register)
-    factor, divisor = _scaling(register.scale)
-    order = _byte_order(register)
-    absent = register.not_available[0] if register.not_available else _FLOATS.get(register.type)
     if register.type == "text":
-        return order, lambda value: _text_bytes(value, size)
+        return lambda value: _text_bytes(value, size)
+    factor, divisor = _scaling(register.scale)
+    absent = register.not_available[0] if register.not_available else _FLOATS.get(register.type)
     packer = _packer(register, size)
 
     def to_bytes(value: float | None) -> bytes:
@@ -180,7 +188,7 @@ def _encoder(register: Register) -> tuple[list[int], Callable[[Any], bytes]]:
             return absent.to_bytes(size, "big")
         return packer(value * divisor / factor)
 
-    return order, to_bytes
+    return to_bytes
 
 
 def _packer(register: Register, size: int) -> Callable[[float], bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from collector.pure.frames import Request
-from config.profiles import Limits, Register
+from config.profiles import Limits, Profile, Register
 from driftwatt.errors import ConfigError
 
 WIDEST_HOLE = 50
@@ -21,6 +21,11 @@ class PlannedRequest:
 
     request: Request
     registers: tuple[Register, ...]
+
+
+def wanted(profile: Profile, only: Sequence[str] | None) -> tuple[Register, ...]:
+    """Return the registers to read: those that `only` names, or else the profile's standard set."""
+    return tuple(each for each in profile.registers if (each.standard if only is None else each.quantity in only))
 
 
 def words(register: Register) -> int:
@@ -66,7 +71,7 @@ def _refuse_impossible(register: Register, limits: Limits) -> None:
     first, count = _span(register.address, register.address + words(register), limits)
     place = f"{register.quantity} at 0x{register.address:04X}"
     if count > limits.max_registers:
-        raise ConfigError("register is wider than one request may be", key=place, found=f"{count}", allowed=f"at most {limits.max_registers}")
+        raise ConfigError("register is wider than a request may be", key=place, found=f"{count}", allowed=f"at most {limits.max_registers}")
     if first + count > 0x10000:
         raise ConfigError("register lies beyond the last address", key=place, found=f"0x{first + count - 1:X}", allowed="at most 0xFFFF")
     if _touches(first, first + count, limits.forbidden):
