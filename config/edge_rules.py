@@ -60,7 +60,7 @@ def _url_faults(index: int, bus: Bus) -> Iterator[Fault]:
 def _serial_faults(key: tuple[str | int, ...], options: dict[str, str]) -> Iterator[Fault]:
     for name in options.keys() - {"baud", "format"}:
         yield Fault(key, "has an unknown option", repr(name), "baud, format")
-    if options.get("baud") not in map(str, BAUDS):
+    if options.get("baud") not in [str(baud) for baud in BAUDS]:
         yield Fault(key, "needs the speed of the line", repr(options.get("baud", "nothing")), "baud=" + ", ".join(map(str, BAUDS)))
     if options.get("format") not in FORMATS:
         yield Fault(key, "needs the format of the line", repr(options.get("format", "nothing")), "format=" + ", ".join(FORMATS))

@@ -37,7 +37,10 @@ _TYPES = {
     "datetime_from_date_parsing": "a date and time such as 2027-02-03T18:00:00",
     "string_pattern_mismatch": "letters a-z, digits, and . _ - after the first, at most 63",
 }
-_NO_LITERAL_SECRET = '{ file = "path" } or { env = "NAME" }; a secret itself never stands in a file'
+_BOUNDS = {"greater_than_equal": "≥", "greater_than": ">", "less_than_equal": "≤", "less_than": "<"}
+_LENGTHS = {"too_short": "at least", "too_long": "at most"}
+_SECRETS = ("password", "token")
+_REFERENCE = '{ file = "path" } or { env = "NAME" }; a secret itself never stands in a file'
 
 
 def parse(source: Source, model: type[_M]) -> _M:
@@ -92,28 +95,32 @@ def _errors(source: Source, model: type[BaseModel], error: ValidationError) -> I
 
 
 def _explain(source: Source, model: type[BaseModel], detail: ErrorDetails) -> tuple[KeyPath, str, str | None, str | None]:
-    kind, context = detail["type"], detail.get("ctx", {})
-    key = _existing(source.data, detail["loc"])
-    found: str | None = shown(_value(source.data, key))
-    if kind == "extra_forbidden":
-        return key, "unknown key", None, did_you_mean(str(key[-1]), keys_at(model, key[:-1]))
-    if kind == "missing":
+    if detail["type"] == "missing":
         return detail["loc"], "is missing", None, None
+    key = _existing(source.data, detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return key, "unknown key", None, did_you_mean(str(key[-1]), keys_at(model, key[:-1]))
+    if key and key[-1] in _SECRETS and detail["type"] in ("model_type", "model_attributes_type"):
+        return key, "is not a reference", "a literal", _REFERENCE
+    problem, allowed = _refusal(detail)
+    return key, problem, shown(_value(source.data, key)), allowed
+
+
+def _refusal(detail: ErrorDetails) -> tuple[str, str | None]:
+    """Return what is wrong with a value that is there, and what is allowed."""
+    kind, context = detail["type"], detail.get("ctx", {})
     if kind == "literal_error":
-        return key, "is not known", found, str(context["expected"]).replace(" or ", ", ")
-    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
-        sign = {"greater_than_equal": "≥", "greater_than": ">", "less_than_equal": "≤", "less_than": "<"}[kind]
-        return key, "is out of range", found, f"{sign} {next(iter(context.values())):g}"
-    if kind in ("too_short", "too_long"):
-        return key, "has the wrong number of entries", found, f"{context.get('min_length', context.get('max_length'))}"
+        return "is not known", str(context["expected"]).replace(" or ", ", ")
+    if kind in _BOUNDS:
+        return "is out of range", f"{_BOUNDS[kind]} {next(iter(context.values())):g}"
+    if kind in _LENGTHS:
+        return "has the wrong number of entries", f"{_LENGTHS[kind]} {context.get('min_length', context.get('max_length'))}"
     if kind == "value_error":
         problem, _, allowed = str(context["error"]).partition("; allowed: ")
-        return key, _without_value(problem), found, allowed or None
-    if key and key[-1] in ("password", "token") and kind in ("model_type", "model_attributes_type"):
-        return key, "is not a reference", "a literal", _NO_LITERAL_SECRET
+        return _without_value(problem), allowed or None
     if kind in _TYPES:
-        return key, "is of the wrong kind" if kind != "string_pattern_mismatch" else "is not an id", found, _TYPES[kind]
-    return key, detail["msg"][:1].lower() + detail["msg"][1:], found, None
+        return "is not an id" if kind == "string_pattern_mismatch" else "is of the wrong kind", _TYPES[kind]
+    return detail["msg"][:1].lower() + detail["msg"][1:], None
 
 
 def _without_value(problem: str) -> str:
@@ -126,11 +133,11 @@ def _existing(data: Any, location: KeyPath) -> KeyPath:
     """Return the part of the location that stands in the file; pydantic adds names of union branches."""
     path: KeyPath = ()
     for part in location:
-        if isinstance(data, dict) and part in data or isinstance(data, list) and isinstance(part, int) and part < len(data):
+        try:
             data = data[part]
-            path = (*path, part)
-        else:
+        except (KeyError, IndexError, TypeError):
             break
+        path = (*path, part)
     return path
 
 

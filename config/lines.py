@@ -87,14 +87,14 @@ class _Scan:
             if not match:
                 return
             at = match.end()
-            self._token(match[0])
+            self._mark(match[0])
 
-    def _token(self, token: str) -> None:
-        if token in ('"""', "'''"):
-            self._quote = token
-        elif token in "[{":
+    def _mark(self, mark: str) -> None:
+        if mark in ('"""', "'''"):
+            self._quote = mark
+        elif mark in "[{":
             self._depth += 1
-        elif token in "]}":
+        elif mark in "]}":
             self._depth = max(0, self._depth - 1)
 
 

@@ -22,7 +22,9 @@ def print_profiles(folders: Sequence[Path], *, as_json: bool) -> None:
     print(f"{'profile':<22} {'model':<30} {'rung':<12} {'quantities':>10} {'standard':>8}")
     for name, profile in known.items():
         one = _summary(name, profile)
-        print(f"{name:<22} {one['maker'] + ' ' + one['model']:<30} {one['verification']:<12} {one['quantities']:>10} {one['standard']:>8}")
+        print(
+            f"{name:<22} {profile.maker + ' ' + profile.model:<30} {one['verification']:<12} {one['quantities']:>10} {one['standard']:>8}"
+        )
 
 
 def print_profile(name: str, folders: Sequence[Path], *, as_json: bool) -> None:
