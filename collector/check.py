@@ -13,9 +13,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from collector.checking import check_files
+    import sys
+    from datetime import date
 
-    return check_files(arguments.files, as_json=arguments.json)
+    from collector.check_text import as_json, as_text
+    from collector.checking import check
+    from driftwatt.clock import SystemClock, utc_day
+
+    findings = check(arguments.files, date.fromisoformat(utc_day(SystemClock().now_ms())))
+    for finding in findings:
+        if arguments.json:
+            print(as_json(finding))
+        else:
+            print(as_text(finding), file=sys.stderr if finding.errors else sys.stdout)
+    return max(finding.exit_code for finding in findings)
 
 
 CHECK = Command(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from config import catalogue
 from config.catalogue import CALENDARS, FACTORS, METERS, TARIFFS
@@ -24,6 +24,16 @@ from config.tables import Calendar, Factors, Tariff
 from driftwatt.errors import ConfigError, ConfigErrors
 
 _T = TypeVar("_T")
+
+FileKind = Literal["edge", "plant", "profile", "tariff", "calendar", "factor"]
+_SIGNS: dict[FileKind, tuple[str, ...]] = {
+    "edge": ("edge", "bus", "outbox"),
+    "plant": ("plant", "meter", "store", "web", "tariff", "factors", "calendar", "area", "alerts", "notify"),
+    "profile": ("register", "maker", "model", "limits", "identify"),
+    "tariff": ("price", "schedule", "vat_included"),
+    "calendar": ("week", "holidays"),
+    "factor": ("factor",),
+}
 
 
 def load_edge(path: Path | str) -> EdgeFile:
@@ -55,6 +65,20 @@ def load_plant(path: Path | str) -> PlantFile:
     return plant
 
 
+def kind_of(path: Path | str) -> FileKind:
+    """Return which kind of file this is, by its tables. Raises ConfigErrors when it cannot be told."""
+    source = read(Path(path))
+    # Tables that only one kind has; edge and plant share [broker].
+    scores = {kind: sum(key in source.data for key in keys) for kind, keys in _SIGNS.items()}
+    best = max(scores, key=lambda kind: scores[kind])
+    if scores[best] == 0:
+        allowed = "; ".join(f"{kind}: {', '.join(keys)}" for kind, keys in _SIGNS.items())
+        raise ConfigErrors(
+            [ConfigError("is no file of ours", file=source.name, found=", ".join(source.data)[:200] or "nothing", allowed=allowed)]
+        )
+    return best
+
+
 def profile_folders(edge: EdgeFile, path: Path | str) -> tuple[Path, ...]:
     """Return where an edge file's profiles are looked for: its own folders first, then the shipped one."""
     return (*(Path(path).parent / folder for folder in edge.edge.profile_dirs), METERS)
@@ -80,7 +104,12 @@ def profile_hash(profile: Profile) -> str:
 
 def load_tariff(name_or_path: str, folder: Path = Path()) -> Tariff:
     """Return a checked tariff: a shipped name, or a path ending in `.toml` below `folder`."""
-    source = read(_found(lambda: catalogue.find_or_path("tariff", name_or_path, TARIFFS, folder)))
+    return load_tariff_file(_found(lambda: catalogue.find_or_path("tariff", name_or_path, TARIFFS, folder)))
+
+
+def load_tariff_file(path: Path | str) -> Tariff:
+    """Return the checked tariff in a file."""
+    source = read(Path(path))
     tariff = parse(source, Tariff)
     _raise([], source, tariff_faults(tariff))
     return tariff
@@ -88,7 +117,12 @@ def load_tariff(name_or_path: str, folder: Path = Path()) -> Tariff:
 
 def load_calendar(name_or_path: str, folder: Path = Path()) -> Calendar:
     """Return a checked calendar: a shipped name, or a path ending in `.toml` below `folder`."""
-    source = read(_found(lambda: catalogue.find_or_path("calendar", name_or_path, CALENDARS, folder)))
+    return load_calendar_file(_found(lambda: catalogue.find_or_path("calendar", name_or_path, CALENDARS, folder)))
+
+
+def load_calendar_file(path: Path | str) -> Calendar:
+    """Return the checked calendar in a file."""
+    source = read(Path(path))
     calendar = parse(source, Calendar)
     _raise([], source, calendar_faults(calendar))
     return calendar
@@ -96,7 +130,12 @@ def load_calendar(name_or_path: str, folder: Path = Path()) -> Calendar:
 
 def load_factors(name_or_path: str, folder: Path = Path()) -> Factors:
     """Return checked emission factors: a shipped name, or a path ending in `.toml` below `folder`."""
-    source = read(_found(lambda: catalogue.find_or_path("factors", name_or_path, FACTORS, folder)))
+    return load_factors_file(_found(lambda: catalogue.find_or_path("factors", name_or_path, FACTORS, folder)))
+
+
+def load_factors_file(path: Path | str) -> Factors:
+    """Return the checked emission factors in a file."""
+    source = read(Path(path))
     factors = parse(source, Factors)
     _raise([], source, factor_faults(factors))
     return factors
