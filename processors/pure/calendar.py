@@ -16,7 +16,6 @@ DayClass = Literal["work_monday", "work", "saturday", "off"]
 MONDAY, SATURDAY, SUNDAY = 0, 5, 6
 DAY_MINUTES = 1440
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def local(zone: tzinfo, t_ms: int) -> datetime:
@@ -30,47 +29,16 @@ def day_start_ms(zone: tzinfo, day: date) -> int:
 
 
 def day_bounds(zone: tzinfo, t_ms: int) -> tuple[int, int]:
-    """Return start and end of the local day that holds an instant: 23, 24 or 25 hours apart as a rule."""
-    day = local(zone, t_ms).date()
-    return day_start_ms(zone, day), day_start_ms(zone, day + timedelta(days=1))
+    """Return start and end of the local day that holds an instant: 23, 24 or 25 hours apart as a rule.
 
-
-def weekdays(text: str) -> frozenset[int]:
-    """Return the weekdays (Monday is 0) in a text such as `mon-sat`, `sun`, `all`, `fri-mon`, `mon,wed`. Raises ValueError."""
-    if text == "all":
-        return frozenset(range(7))
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        try:
-            begin = _WEEKDAYS.index(first)
-            end = _WEEKDAYS.index(last) if last else begin
-        except ValueError:
-            raise ValueError(f'{text!r} names no days; allowed: "all", "sun", "mon-sat", "mon,wed"') from None
-        found.update((begin + step) % 7 for step in range((end - begin) % 7 + 1))
-    return frozenset(found)
-
-
-def window(text: str) -> tuple[int, int]:
-    """Return first and last minute of the day in a text such as `17:30-22:30`.
-
-    A window over midnight, such as `22:00-04:00`, ends after minute 1440: it belongs to the day on which it
-    begins. Raises ValueError.
+    Days follow each other without overlap; where a clock is put back over midnight, the new day keeps what it has.
     """
-    first, _, last = text.partition("-")
-    begin, end = _minute(first, text), _minute(last, text)
-    if begin in {end, DAY_MINUTES}:
-        raise ValueError(f"{text!r} has no length; allowed: 00:00-24:00 for a whole day")
-    return begin, end if end > begin else end + DAY_MINUTES
-
-
-def _minute(text: str, whole: str) -> int:
-    hours, _, minutes = text.strip().partition(":")
-    if hours.isdecimal() and minutes.isdecimal() and len(hours) <= 2 and len(minutes) == 2:
-        minute = int(hours) * 60 + int(minutes)
-        if minute <= DAY_MINUTES and int(minutes) < 60:
-            return minute
-    raise ValueError(f'{whole!r} is not a window; allowed: "06:00-14:00", "22:00-04:00"')
+    day = local(zone, t_ms).date()
+    start_ms, end_ms = day_start_ms(zone, day), day_start_ms(zone, day + timedelta(days=1))
+    while end_ms <= t_ms:
+        day += timedelta(days=1)
+        start_ms, end_ms = end_ms, day_start_ms(zone, day + timedelta(days=1))
+    return start_ms, end_ms
 
 
 @dataclass(frozen=True, slots=True)
