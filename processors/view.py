@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,9 @@ from driftwatt.clock import Clock
 from driftwatt.readings import Quality, Reading
 from processors.ports import SeriesStore
 from processors.pure.board import Answer, AnswerWord, EdgeNow, MeterNow, Progress, Snapshot
+from processors.pure.calendar import day_start_ms, local
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.policy import MeterPolicy
 
 __all__ = ["AlertBook", "Answer", "AnswerWord", "EdgeNow", "LiveBoard", "MeterNow", "PlantView", "Progress", "Snapshot", "Span"]
 
@@ -58,28 +60,6 @@ class AlertBook(Protocol):
         """
 
 
-class Price(Protocol):
-    """The price of energy in one tariff period."""
-
-    @property
-    def period(self) -> str:
-        """`off_peak`, `normal` or `peak` (or the tariff's own word)."""
-
-    @property
-    def price(self) -> float:
-        """Per kWh, before VAT."""
-
-
-class Prices(Protocol):
-    """What energy costs and emits, by time."""
-
-    def price_at(self, t_ms: int) -> Price:
-        """Return the price that holds at an instant."""
-
-    def kg_per_kwh(self, t_ms: int) -> float | None:
-        """Return the grid's emission factor at an instant; None where none is known."""
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
     """What is stored of one meter in `[start_ms, end_ms)`.
@@ -115,8 +95,7 @@ class Span:
 class PlantView:
     """The plant as the pages see it: files, live board, alerts, and today's stored figures kept at hand.
 
-    `ratio` is CT × PT × sign by meter id for values that are read before the transformer; a meter that is
-    missing has 1.0. All methods are called from the event loop; store queries run in worker threads.
+    x
     """
 
     def __init__(
@@ -126,17 +105,19 @@ class PlantView:
         store: SeriesStore,
         board: LiveBoard,
         book: AlertBook,
-        prices: Prices,
+        policies: Mapping[str, MeterPolicy],
         clock: Clock,
-        ratio: Mapping[str, float] | None = None,
     ) -> None:
         self.plant = plant
         self.zone = ZoneInfo(plant.plant.timezone)
         self.meters: dict[str, PlantMeter] = {meter.id: meter for meter in plant.meter}
-        self.board, self.book, self.prices, self.clock = board, book, prices, clock
+        self.board, self.book, self.policies, self.clock = board, book, policies, clock
         self.today: dict[str, Span] = {}
         self._store = store
-        self._ratio = dict(ratio or {})
+        self._ratio = {meter: policy.ratio * policy.sign for meter, policy in policies.items()}
+        any_policy = next(iter(policies.values()), None)
+        self.tariff = any_policy.tariff if any_policy else None
+        self.factors = any_policy.factors if any_policy else None
 
     def now_ms(self) -> int:
         """Return UTC milliseconds."""
@@ -171,9 +152,8 @@ class PlantView:
 
     def day_bounds(self, t_ms: int, *, days: int = 0) -> tuple[int, int]:
         """Return start and end of the plant's local day of an instant, `days` days further on."""
-        day = datetime.fromtimestamp(t_ms / 1000, self.zone).date() + timedelta(days=days)
-        start, end = (datetime.combine(each, time(), self.zone) for each in (day, day + timedelta(days=1)))
-        return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+        day = local(self.zone, t_ms).date() + timedelta(days=days)
+        return day_start_ms(self.zone, day), day_start_ms(self.zone, day + timedelta(days=1))
 
     async def refresh(self, *, meters: Iterable[str] | None = None) -> None:
         """Load today's stored figures anew. Raises Unavailable when the store does not answer."""
