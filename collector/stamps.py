@@ -1,0 +1,43 @@
+"""When a poll began, and whether that can be trusted: one keeper of time for all buses of an edge."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from collector.pure.patience import TimeKeeping, stamp
+from driftwatt.clock import Clock
+from driftwatt.readings import ClockState
+
+log = logging.getLogger(__name__)
+
+
+class Stamps:
+    """Stamps polls. `synced` asks the kernel whether the clock is synchronised; it is asked at most every 5 s."""
+
+    def __init__(self, clock: Clock, synced: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._ask = synced
+        self._asked_s = float("-inf")
+        self._synced = False
+        self._keeping = TimeKeeping()
+        self.steps = 0
+
+    @property
+    def state(self) -> ClockState:
+        """How far the next stamp could be trusted, as far as is known now."""
+        if self._keeping.behind_since_s is not None:
+            return "uncertain"
+        return "ok" if self._synced else "unsynced"
+
+    def __call__(self) -> tuple[int, ClockState]:
+        """Return UTC milliseconds and the state of the clock."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._asked_s >= 5.0:
+            self._synced, self._asked_s = self._ask(), now_s
+        was = self._keeping
+        self._keeping, t_ms, state = stamp(was, self._clock.now_ms(), now_s, synced=self._synced)
+        if was.behind_since_s is None and self._keeping.behind_since_s is not None:
+            self.steps += 1
+            log.warning("the clock stepped back; readings go on with the old time until the new one has been stable")
+        return t_ms, state
