@@ -210,6 +210,15 @@ def read_message(payload: bytes) -> Batch:
     return Batch(header["edge"], header["epoch"], header["base"], header["seq"], header["n"], rows, bad, header.get("replay", False))
 
 
+def read_header(payload: bytes) -> Batch:
+    """Return a data message without its rows, for one whose rows cannot be read. Raises WireError `header`, UnknownMajor."""
+    cut = payload.find(_READINGS_KEY)
+    if cut < 0 or len(payload) > MAX_PAYLOAD_BYTES:
+        raise WireError("header", "no readings")
+    header = _header(payload[:cut] + b"}")
+    return Batch(header["edge"], header["epoch"], header["base"], header["seq"], header["n"], (), replay=header.get("replay", False))
+
+
 def live_bytes(edge: str, rows: list[bytes]) -> bytes:
     """Return a live message: newest rows, never counted, never stored."""
     return _dump({"v": MAJOR, "edge": edge})[:-1] + _READINGS_KEY + b"[" + b",".join(rows) + b"]}"

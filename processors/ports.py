@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
+from processors.pure.board import Answer
+from processors.pure.commit import Commit, Kept
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 
 
@@ -40,3 +43,46 @@ class SeriesStore(Protocol):
 
     def close(self) -> None:
         """Release the store; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """An answer of a person as the journal keeps it. `number` rises."""
+
+    number: int
+    answer: Answer
+
+
+class StateFile(Protocol):
+    """Where checkpoint, derived state, books and journal stay. Calls block and run in a worker thread."""
+
+    def load(self) -> Kept:
+        """Return what was committed. Raises Unavailable."""
+
+    def commit(self, change: Commit) -> None:
+        """Make all of it true in one synced transaction, or nothing. Raises Unavailable."""
+
+    def journal(self, answer: Answer) -> int:
+        """Keep an answer for ever, synced; returns its number. Raises Unavailable."""
+
+    def journaled(self, after: int) -> list[Journaled]:
+        """Return the answers with a number above `after`, in order."""
+
+
+class Link(Protocol):
+    """The connection to the broker as the pipeline uses it."""
+
+    @property
+    def connected(self) -> bool:
+        """True while the broker has accepted us."""
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+        """Hand over a message; False when not connected, nothing is queued then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message from the broker."""
+
+    topic: str
+    payload: bytes

@@ -1,0 +1,141 @@
+"""The processor's own memory: checkpoint, engine state, books, alerts, journal and quarantine in one SQLite file.
+
+One connection writes it, from one thread at a time, WAL with full synchronisation: what a commit returned from
+survives power loss. Readers of other processes open it read-only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from driftwatt.alerts import Alert
+from driftwatt.errors import Unavailable
+from processors.ports import Journaled
+from processors.pure.board import Answer
+from processors.pure.commit import Commit, Kept
+from processors.pure.delivery import Checkpoint
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS checkpoint (edge TEXT, epoch TEXT, age INT, upto INT, at_ms INT, PRIMARY KEY (edge, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS part (meter TEXT, name TEXT, data BLOB, PRIMARY KEY (meter, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS book (meter TEXT, day TEXT, what TEXT, n INT, at_ms INT, PRIMARY KEY (day, meter, what)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gap (edge TEXT, epoch TEXT, first INT, last INT, at_ms INT, PRIMARY KEY (edge, epoch, first)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine
+    (id INTEGER PRIMARY KEY, at_ms INT, reason TEXT, detail TEXT, edge TEXT, meter TEXT, t_ms INT, raw TEXT);
+CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
+CREATE TABLE IF NOT EXISTS edge_ledger (edge TEXT PRIMARY KEY, at_ms INT, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""
+QUARANTINE_ROWS = 20_000
+"""Rows kept set aside, 4 KiB of raw text each at most; the oldest leave first, the books keep counting."""
+RAW_CHARS = 4096
+
+ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
+ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+
+
+class SqliteState:
+    """See processors.ports.StateFile."""
+
+    def __init__(self, path: Path) -> None:
+        with _translated():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(SCHEMA)
+
+    def load(self) -> Kept:
+        """See StateFile."""
+        with _translated():
+            points = [Checkpoint(*row) for row in self._db.execute("SELECT edge, epoch, age, upto FROM checkpoint")]
+            parts: dict[str, dict[str, bytes]] = {}
+            for meter, name, data in self._db.execute("SELECT meter, name, data FROM part"):
+                parts.setdefault(meter, {})[name] = data
+            alerts = tuple(ALERT.validate_json(body) for (body,) in self._db.execute("SELECT body FROM alert"))
+            notes = dict(self._db.execute("SELECT key, value FROM note"))
+        return Kept(tuple(points), parts, alerts, notes)
+
+    def commit(self, change: Commit) -> None:
+        """See StateFile."""
+        with _translated(), self._transaction() as db:
+            _write_progress(db, change)
+            _write_books(db, change)
+            _write_alerts(db, change)
+
+    def journal(self, answer: Answer) -> int:
+        """See StateFile."""
+        with _translated(), self._transaction() as db:
+            done = db.execute("INSERT INTO journal (at_ms, body) VALUES (?, ?)", (answer.at_ms, ANSWER.dump_json(answer).decode()))
+        return done.lastrowid or 0
+
+    def journaled(self, after: int) -> list[Journaled]:
+        """See StateFile."""
+        with _translated():
+            rows = self._db.execute("SELECT number, body FROM journal WHERE number > ? ORDER BY number", (after,)).fetchall()
+        return [Journaled(number, ANSWER.validate_json(body)) for number, body in rows]
+
+    def close(self) -> None:
+        """Close the file; never raises."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def _write_progress(db: sqlite3.Connection, change: Commit) -> None:
+    db.executemany("DELETE FROM checkpoint WHERE edge = ? AND epoch = ?", change.forgotten)
+    db.executemany(
+        "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)",
+        [(point.edge, point.epoch, point.age, point.upto, change.at_ms) for point in change.checkpoints],
+    )
+    db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", [(*key, data) for key, data in change.parts.items()])
+    db.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", change.notes.items())
+
+
+def _write_books(db: sqlite3.Connection, change: Commit) -> None:
+    db.executemany(
+        "INSERT INTO book VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n, at_ms = excluded.at_ms",
+        [(*key, n, change.at_ms) for key, n in change.books.items()],
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?)",
+        [(gap.edge, gap.epoch, gap.first, gap.last, change.at_ms) for gap in change.gaps],
+    )
+    db.executemany(
+        "INSERT INTO quarantine (at_ms, reason, detail, edge, meter, t_ms, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(row.at_ms, row.reason, row.detail[:RAW_CHARS], row.edge, row.meter, row.t_ms, row.raw[:RAW_CHARS]) for row in change.set_aside],
+    )
+    if change.set_aside:
+        db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
+    db.executemany(
+        "INSERT OR REPLACE INTO edge_ledger VALUES (?, ?, ?)", [(edge, change.at_ms, body) for edge, body in change.edge_ledgers.items()]
+    )
+
+
+def _write_alerts(db: sqlite3.Connection, change: Commit) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO alert VALUES (?, ?, ?)",
+        [(alert.id, alert.updated_ms, ALERT.dump_json(alert).decode()) for alert in change.alerts.values()],
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise Unavailable(f"state file: {error}") from error

@@ -1,0 +1,185 @@
+"""The live board: the newest that is known of every meter and edge, and who wants to hear of changes.
+
+Lives in the event loop alone. Values come by two roads, the live lane and what was stored; the newer one wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from driftwatt.clock import Clock
+from driftwatt.readings import FailedPoll, Reading
+from driftwatt.wire import EdgeState, Hello
+from processors.pure.board import EdgeNow, MeterNow, Progress, Snapshot
+from processors.pure.outputs import Advice, Readiness
+
+MIN_PAUSE_S = 0.25
+MAX_UNLISTED = 50
+MAX_ADVICE = 50
+CATCHING_UP_MS = 3 * 60_000
+"""Rows older than this when they are stored are the past being filled in."""
+
+
+@dataclass(slots=True)
+class Store:
+    """How the store does, as the page and `status` show it."""
+
+    ok: bool = True
+    lag_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _CatchUp:
+    from_ms: int
+    at_ms: int
+
+
+@dataclass(slots=True)
+class Board:
+    """See processors.view.LiveBoard. `listed` are the meters of the plant file."""
+
+    clock: Clock
+    listed: frozenset[str]
+    broker: str = ""
+    broker_connected: bool = False
+    store: Store = field(default_factory=Store)
+    heard_ms: dict[str, int] = field(default_factory=dict)
+    edges: dict[str, EdgeNow] = field(default_factory=dict)
+    _meters: dict[str, MeterNow] = field(default_factory=dict)
+    _unlisted: dict[str, Reading] = field(default_factory=dict)
+    _readiness: dict[str, Readiness] = field(default_factory=dict)
+    _advice: list[Advice] = field(default_factory=list)
+    _history: Progress | None = None
+    _catching_up: dict[str, _CatchUp] = field(default_factory=dict)
+    _readers: set[asyncio.Queue[str]] = field(default_factory=set)
+    _changed: set[str] = field(default_factory=set)
+    _timer: asyncio.TimerHandle | None = None
+    _told_s: float = 0.0
+    _started_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self._started_ms = self.clock.now_ms()
+        self._meters = {meter: MeterNow(meter) for meter in sorted(self.listed)}
+
+    def snapshot(self) -> Snapshot:
+        """Return what is known now. Cheap; the result never changes afterwards."""
+        return Snapshot(
+            meters=dict(self._meters),
+            edges=dict(self.edges),
+            progress=self._history or self._catch_up(),
+            readiness=dict(self._readiness),
+            advice=tuple(self._advice),
+            unlisted=tuple(self._unlisted.values()),
+            broker=self.broker,
+            broker_connected=self.broker_connected,
+            store_ok=self.store.ok,
+            store_lag_s=self.store.lag_s,
+            started_ms=self._started_ms,
+        )
+
+    def subscribe(self) -> asyncio.Queue[str]:
+        """Return a bounded queue that receives a word whenever something changed, at most 4 times a second."""
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=16)
+        self._readers.add(queue)
+        return queue
+
+    def unsubscribe(self, queue: asyncio.Queue[str]) -> None:
+        """Take a queue back; unknown queues are ignored."""
+        self._readers.discard(queue)
+
+    def on_rows(self, edge: str, rows: Iterable[Reading | FailedPoll]) -> None:
+        """Take rows of one edge, from either road."""
+        now_ms = self.clock.now_ms()
+        for row in rows:
+            self.heard_ms[row.meter] = now_ms
+            known = self._meters.get(row.meter)
+            if known is None:
+                self._on_unlisted(row)
+            elif isinstance(row, Reading):
+                if known.reading is None or row.t_ms > known.reading.t_ms:
+                    failing = known.failing_since_ms if (known.failing_since_ms or 0) > row.t_ms else None
+                    reason = known.fail_reason if failing else ""
+                    self._meters[row.meter] = replace(known, reading=row, failing_since_ms=failing, fail_reason=reason)
+            elif known.failing_since_ms is None and (known.reading is None or row.t_ms > known.reading.t_ms):
+                self._meters[row.meter] = replace(known, failing_since_ms=row.t_ms, fail_reason=row.reason)
+        if edge in self.edges:
+            self.edges[edge] = replace(self.edges[edge], last_ms=now_ms)
+        self.changed("meters")
+
+    def _on_unlisted(self, row: Reading | FailedPoll) -> None:
+        if isinstance(row, Reading) and (row.meter in self._unlisted or len(self._unlisted) < MAX_UNLISTED):
+            self._unlisted[row.meter] = row
+
+    def on_stored(self, edge: str, newest_ms: int) -> None:
+        """Note that rows of `edge` up to `newest_ms` are stored."""
+        now_ms = self.clock.now_ms()
+        self.store.lag_s = max(0.0, (now_ms - newest_ms) / 1000)
+        if now_ms - newest_ms > CATCHING_UP_MS:
+            known = self._catching_up.setdefault(edge, _CatchUp(newest_ms, newest_ms))
+            known.at_ms = max(known.at_ms, newest_ms)
+            self.changed("progress")
+        elif self._catching_up.pop(edge, None):
+            self.changed("progress")
+
+    def on_history(self, progress: Progress | None) -> None:
+        """Note how far the import of history is; None when it is done."""
+        self._history = progress
+        self.changed("progress")
+
+    def on_state(self, state: EdgeState) -> None:
+        """Note how an edge is, as it says or its last will does."""
+        now_ms = self.clock.now_ms()
+        known = self.edges.get(state.edge)
+        since_ms = known.since_ms if known and known.online == state.online else now_ms
+        clock = "unsynced" if any(alarm.code == "clock_unsynced" for alarm in state.alarms) else "ok"
+        alarms = tuple(alarm.code for alarm in state.alarms)
+        self.edges[state.edge] = EdgeNow(state.edge, state.online, since_ms, now_ms, state.hours_left, clock, alarms)
+        self.changed("edges")
+
+    def on_hello(self, hello: Hello) -> None:
+        """Note what an edge measures."""
+        now_ms = self.clock.now_ms()
+        self.edges.setdefault(hello.edge, EdgeNow(hello.edge, online=True, since_ms=now_ms, last_ms=now_ms))
+        for said in hello.meters:
+            if said.id in self._meters:
+                known = self._meters[said.id]
+                self._meters[said.id] = replace(known, every_ms=said.every_ms, bus=said.bus, profile=said.profile)
+        self.changed("edges")
+
+    def on_readiness(self, readiness: Readiness) -> None:
+        """Note how far a baseline is."""
+        self._readiness[readiness.meter] = readiness
+
+    def on_advice(self, advice: Advice) -> None:
+        """Note what is worth a look."""
+        self._advice = [*self._advice[-MAX_ADVICE + 1 :], advice]
+
+    def on_broker(self, *, connected: bool) -> None:
+        """Note that the connection to the broker came or went."""
+        self.broker_connected = connected
+        self.changed("edges")
+
+    def changed(self, word: str) -> None:
+        """Tell every reader, now or when the pause between two words is over."""
+        self._changed.add(word)
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._told_s + MIN_PAUSE_S), self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        self._told_s = asyncio.get_running_loop().time()
+        for queue in self._readers:
+            for word in sorted(self._changed):
+                if not queue.full():
+                    queue.put_nowait(word)
+        self._changed.clear()
+
+    def _catch_up(self) -> Progress | None:
+        if not self._catching_up:
+            return None
+        now_ms = self.clock.now_ms()
+        slowest = min(self._catching_up.values(), key=lambda one: one.at_ms)
+        return Progress("catch_up", slowest.at_ms - slowest.from_ms, now_ms - slowest.from_ms, slowest.from_ms, slowest.at_ms)

@@ -1,0 +1,81 @@
+"""What one state transaction makes true: a value built by the pipeline, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from driftwatt.alerts import Alert
+from driftwatt.readings import FailedPoll, Reading
+from processors.pure.delivery import Checkpoint, Gap
+
+NOBODY = "-"
+"""Meter under which the books count what belongs to no known meter."""
+
+BookKey = tuple[str, str, str]
+"""(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `imported`, `gaps`, `damaged`, `thinned`,
+`corrupt` or `failed:<reason>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A row or message that is not stored, and why; `raw` is cut to a few kilobytes. `t_ms` is its own time if known."""
+
+    at_ms: int
+    reason: str
+    detail: str
+    raw: str
+    edge: str = ""
+    meter: str = NOBODY
+    t_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything that belongs together; empty parts change nothing. `books` are increments, the rest is absolute."""
+
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
+    parts: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    books: Counter[BookKey] = field(default_factory=Counter)
+    gaps: list[Gap] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    edge_ledgers: dict[str, bytes] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    at_ms: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.checkpoints
+            or self.forgotten
+            or self.parts
+            or self.books
+            or self.gaps
+            or self.set_aside
+            or self.alerts
+            or self.edge_ledgers
+            or self.notes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a processor finds on disk when it starts. `parts` are by meter, `edge_ledgers` hold (received ms, payload)."""
+
+    checkpoints: tuple[Checkpoint, ...] = ()
+    parts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    alerts: tuple[Alert, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def verdict(row: Reading | FailedPoll, edge: str, *, owners: Mapping[str, str | None], latest_ms: int) -> str:
+    """Return why a row is set aside, or nothing. `owners` maps the plant's meters to their edges, None for any edge."""
+    if row.meter not in owners:
+        return "unknown_meter"
+    owner = owners[row.meter]
+    if owner is not None and owner != edge:
+        return "wrong_edge"
+    return "future" if row.t_ms > latest_ms else ""
+
