@@ -1,72 +1,322 @@
 """The outbox: every polled row is synced to disk here before it counts, and stays until the plant has it.
 
-One thread owns the one SQLite connection; all others ask that thread.
+One thread owns the one SQLite connection; all others ask that thread. A second connection that writes or
+checkpoints could corrupt the file (the WAL-reset bug of SQLite before 3.51.3). The only importer of sqlite3 in this room.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+import logging
+import secrets
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 
-from collector.ports import OutboxStatus
+from collector.adapters.outbox_disk import Ballast, lock
+from collector.adapters.outbox_room import Room
+from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables
+from collector.ports import OutboxFull, OutboxStatus
 from collector.pure.sending import Held, Parcel
-from driftwatt.readings import Row
-from driftwatt.wire import LedgerLine
+from driftwatt.errors import ConfigError, Unavailable
+from driftwatt.readings import Removed, Row
+from driftwatt.wire import EdgeAlarm, LedgerLine
+
+log = logging.getLogger(__name__)
 
 WhenFull = Literal["thin", "drop_oldest", "stop_polling"]
+FILE = "outbox.sqlite3"
+PAGE_BYTES = 4096
+ROW_BYTES = 700
+"""Room asked for per row before its size is known."""
+CLAIM_AHEAD = 500
+"""Rows beyond those sent that are claimed with them, so that not every message needs a sync."""
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Outbox:
-    """Rows of this edge, in epochs. Use `await Outbox.open(…)`."""
+    """Rows of this edge, in epochs. Use `await Outbox.open(…)`.
+
+    `epoch` is this process's own: 16 hex digits, random at each start, so that a cloned or restored disk
+    never continues somebody else's numbers.
+    """
 
     epoch: str
-    """The epoch of this process: 16 hex digits, random at each start."""
+
+    def __init__(self, folder: Path, *, max_bytes: int, tail_s: float, when_full: WhenFull) -> None:
+        self.epoch = secrets.token_hex(8)
+        self._path = folder / FILE
+        self._max_bytes = max_bytes
+        self._tail_ms = int(tail_s * 1000)
+        self._when_full = when_full
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
+        self._ballast = Ballast(folder / "ballast", min(8 * 1024 * 1024, max_bytes // 16))
+        self._held: tuple[Held, ...] = ()
+        self._waiting = self._tail = self._newest_ms = 0
+        self._oldest_ms: int | None = None
+        self._used_pages = 0
+        self._alarms: dict[str, EdgeAlarm] = {}
+        self._rate: deque[tuple[int, int]] = deque(maxlen=600)
 
     @classmethod
     async def open(cls, folder: Path, *, max_bytes: int, tail_s: float, when_full: WhenFull) -> Outbox:
         """Open or create the outbox in `folder`. Raises ConfigError when another daemon has it, Unavailable when the disk says no."""
-        raise NotImplementedError
+        outbox = cls(folder, max_bytes=max_bytes, tail_s=tail_s, when_full=when_full)
+        try:
+            await outbox._ask(outbox._open)
+        except BaseException:
+            outbox._thread.shutdown()
+            raise
+        return outbox
 
     async def commit(self, rows: Sequence[Row]) -> None:
         """Sync rows and their ledger counters to disk in one transaction.
 
         Raises OutboxFull (policy stop_polling, nothing was written) or Unavailable (nothing was written).
         """
-        raise NotImplementedError
+        await self._ask(self._commit, rows)
 
     def commit_failed(self, rows: Sequence[Row]) -> None:
         """Count rows that could not be committed as failed polls; written to the books by the next commit that works."""
-        raise NotImplementedError
+        counted = [(row.meter, row.t_ms // DAY_MS) for row in rows if not isinstance(row, Removed)]
+
+        def note() -> None:
+            self._tables.unwritten.update(counted)
+            self._alarm("commit_failed", "the outbox cannot be written")
+
+        self._thread.submit(note)
 
     def held(self) -> tuple[Held, ...]:
         """Return the epochs held, oldest first; the last one is this process's own."""
-        raise NotImplementedError
+        return self._held
 
     async def read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
         """Return consecutive parcels from seq `first` on, at least one if there is any, about `max_bytes` at most."""
-        raise NotImplementedError
+        return await self._ask(self._read, epoch, first, max_bytes)
 
     async def claim(self, epoch: str, upto: int) -> None:
         """Note durably that rows up to `upto` may have been sent, before they are."""
-        raise NotImplementedError
+        if any(span.epoch == epoch and span.sent >= upto for span in self._held):
+            return
+        await self._ask(self._claim, epoch, upto)
 
     async def settle(self, epoch: str, upto: int, by: str) -> None:
         """Move the plant's mark of an epoch to `upto`, forwards or (a plant that was restored) backwards."""
-        raise NotImplementedError
+        await self._ask(self._settle, epoch, upto, by)
 
     async def prune(self, now_ms: int) -> None:
         """Delete acknowledged rows older than the tail, and epochs that have nothing left."""
-        raise NotImplementedError
+        while await self._ask(self._prune, now_ms - self._tail_ms):
+            pass
 
     async def ledger_lines(self, days: int = 7) -> tuple[LedgerLine, ...]:
         """Return the books of the newest `days` UTC days that have any, one line per meter and day."""
-        raise NotImplementedError
+        return await self._ask(lambda: self._tables.ledger_lines(days))
 
     def status(self) -> OutboxStatus:
         """Return what people ask about: rows, bytes, hours left, alarms."""
-        raise NotImplementedError
+        size = self._used_pages * PAGE_BYTES
+        return OutboxStatus(
+            rows=self._waiting,
+            tail_rows=self._tail,
+            bytes=size,
+            max_bytes=self._max_bytes,
+            oldest_ms=self._oldest_ms,
+            hours_left=self._hours_left(size),
+            alarms=tuple(self._alarms.values()),
+        )
 
     async def close(self) -> None:
         """Close the file and free the lock; never raises."""
-        raise NotImplementedError
+        with contextlib.suppress(sqlite3.Error, RuntimeError, Unavailable):
+            await self._ask(self._close)
+        self._thread.shutdown()
+
+    async def _ask(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run in the outbox's thread, to the end even when the caller is cancelled; errors of the disk become Unavailable."""
+
+        def guarded() -> _T:
+            try:
+                return work(*args, **kwargs)
+            except (sqlite3.Error, OSError) as error:
+                raise Unavailable(f"outbox {self._path}: {error}") from error
+
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, guarded))
+
+    # From here on everything runs in the outbox's thread.
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(self._path.parent / "lock")
+        try:
+            self._connect()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            self._set_aside(error)
+            self._connect()
+        self._ballast.fill()
+        self._recount()
+
+    def _connect(self) -> None:
+        sql = self._sql = sqlite3.connect(self._path, isolation_level=None, check_same_thread=True, timeout=5.0)
+        version = sql.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise ConfigError(
+                "this outbox was written by another version", file=str(self._path), found=str(version), allowed=str(SCHEMA_VERSION)
+            )
+        wal_pages = max(16, min(256, self._max_bytes // PAGE_BYTES // 16))
+        sql.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        sql.execute("PRAGMA journal_mode = WAL")
+        sql.execute("PRAGMA cache_size = -2000")
+        sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
+        sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
+        self._max_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
+        sql.execute(f"PRAGMA max_page_count = {self._max_pages}")
+        self._tables = Tables(sql, self.epoch)
+        self._room = Room(self._tables)
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        """Keep a damaged file for people, beside a new one; never start empty without saying so."""
+        with contextlib.suppress(AttributeError, sqlite3.Error):
+            self._sql.close()
+        aside = self._path.with_name(f"{FILE}.damaged-{self.epoch}")
+        self._path.rename(aside)
+        for rest in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                self._path.with_name(FILE + rest).rename(aside.with_name(aside.name + rest))
+        log.error("outbox damaged (%s): set aside as %s, starting a new one; what it held and the plant has not is lost", error, aside)
+        self._alarm("commit_failed", f"the outbox was damaged and set aside as {aside.name}")
+
+    def _recount(self) -> None:
+        """Count what is held, once at the start; from then on the counts are kept."""
+        self._waiting = self._tail = 0
+        for no, acked, top in self._sql.execute("SELECT no, acked, top FROM epochs").fetchall():
+            count = "SELECT count(*) FROM rows WHERE key BETWEEN ? AND ?"
+            self._tail += self._sql.execute(count, (no << 40, no << 40 | acked)).fetchone()[0]
+            self._waiting += self._sql.execute(count, (no << 40 | acked + 1, no << 40 | top)).fetchone()[0]
+        self._look()
+
+    def _look(self) -> None:
+        """Take a picture of the tables for those who ask from other threads."""
+        self._held = self._tables.held()
+        pages = self._sql.execute("PRAGMA page_count").fetchone()[0]
+        self._used_pages = pages - self._sql.execute("PRAGMA freelist_count").fetchone()[0]
+        active = next((span for span in self._held if not span.done), None)
+        self._oldest_ms = None
+        if active:
+            no = self._tables.number(active.epoch)
+            found = self._sql.execute("SELECT t FROM rows WHERE key > ? ORDER BY key LIMIT 1", (no << 40 | active.acked,)).fetchone()
+            self._oldest_ms = found[0] if found else None
+
+    def _commit(self, rows: Sequence[Row]) -> None:
+        self._newest_ms = max((row.t_ms for row in rows if not isinstance(row, Removed)), default=self._newest_ms)
+        need = 4 + len(rows) * ROW_BYTES // PAGE_BYTES
+        self._make_room(need)
+        try:
+            written, size = self._tables.commit(rows)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            written, size = self._commit_when_full(rows, need)
+        self._waiting += written
+        self._rate.append((self._newest_ms, size + 40 * written))
+        self._calm("commit_failed")
+        self._look()
+        self._watch()
+
+    def _commit_when_full(self, rows: Sequence[Row], need: int) -> tuple[int, int]:
+        """Commit once more after making room: the file is at its cap, or somebody else filled the disk."""
+        if self._ballast.drop():
+            log.warning("disk full: the outbox gives up its ballast of %d bytes", self._ballast.size)
+        self._make_room(need + self._max_pages // 20)
+        return self._tables.commit(rows)
+
+    def _make_room(self, need: int) -> None:
+        """Free pages until `need` fit, by the policy. Raises OutboxFull when the policy is to stop."""
+        if self._free_pages() >= need:
+            return
+        goal = need + max(4, self._max_pages // 50)
+        while self._free_pages() < goal:
+            freed = self._room.tail()
+            self._tail -= freed
+            if not freed:
+                freed = self._room.failed() or self._by_policy()
+                self._waiting -= freed
+            if not freed:
+                break
+        if self._free_pages() < need and self._when_full == "stop_polling":
+            self._alarm("outbox_full", "the outbox is full; polling has stopped")
+            raise OutboxFull(f"outbox {self._path}: full")
+
+    def _by_policy(self) -> int:
+        if self._when_full == "stop_polling":
+            return 0
+        freed = self._room.thin() if self._when_full == "thin" else 0
+        if freed:
+            self._alarm("outbox_full", "the outbox is full; old rows are thinned to one a minute")
+            return freed
+        freed = self._room.oldest()
+        if freed:
+            self._alarm("outbox_full", "the outbox is full; the oldest rows are dropped")
+        return freed
+
+    def _free_pages(self) -> int:
+        pages = self._sql.execute("PRAGMA page_count").fetchone()[0]
+        return int(self._max_pages - pages + self._sql.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def _watch(self) -> None:
+        """Raise and take back the alarms that follow from how full it is."""
+        share = self._used_pages * self._waiting / max(1, self._waiting + self._tail) / self._max_pages
+        if share > 0.5:
+            self._alarm("outbox_filling", "the outbox is more than half full")
+        else:
+            self._calm("outbox_filling", "outbox_full")
+
+    def _alarm(self, code: str, text: str) -> None:
+        since_ms = self._alarms[code].since_ms if code in self._alarms else self._newest_ms
+        self._alarms = {**self._alarms, code: EdgeAlarm(code, since_ms, text)}
+
+    def _calm(self, *codes: str) -> None:
+        self._alarms = {code: alarm for code, alarm in self._alarms.items() if code not in codes}
+
+    def _hours_left(self, size: int) -> float | None:
+        rate = list(self._rate)
+        span_ms = rate[-1][0] - rate[0][0] if rate else 0
+        if span_ms <= 0:
+            return None
+        per_hour = sum(written for _, written in rate[1:]) / span_ms * 3_600_000
+        taken = size * self._waiting / max(1, self._waiting + self._tail)
+        return max(0.0, (self._max_pages * PAGE_BYTES - taken) / per_hour)
+
+    def _read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
+        return self._tables.read(epoch, first, max_bytes)
+
+    def _claim(self, epoch: str, upto: int) -> None:
+        self._tables.claim(epoch, upto + CLAIM_AHEAD)
+        self._look()
+
+    def _settle(self, epoch: str, upto: int, by: str) -> None:
+        moved = self._tables.settle(epoch, upto, by)
+        self._waiting -= moved
+        self._tail += moved
+        self._look()
+        self._watch()
+
+    def _prune(self, older_than_ms: int) -> int:
+        freed = self._room.tail(older_than_ms)
+        self._tail -= freed
+        if not freed:
+            self._room.epochs()
+            self._ballast.fill()
+        self._look()
+        return freed
+
+    def _close(self) -> None:
+        self._sql.close()
+        self._lock.close()

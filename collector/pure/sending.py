@@ -6,7 +6,12 @@ not acknowledged is sent again after a pause that grows. Nothing here knows of M
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from driftwatt.wire import MAX_PAYLOAD_BYTES, MAX_ROWS, MESSAGE_OVERHEAD_BYTES, Ack, message_bytes
+
+MAX_RETIRED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,11 @@ class Held:
     sent: int = 0
     by: str = ""
 
+    @property
+    def done(self) -> bool:
+        """True when nothing of this epoch is left to be sent."""
+        return max(self.acked, self.base - 1) >= self.top
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
@@ -33,3 +43,157 @@ class Parcel:
     seq: int
     count: int
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much may be under way, and how long to wait for an answer. Seconds and bytes."""
+
+    window_bytes: int = 2 * 1024 * 1024
+    window_messages: int = 400
+    message_bytes: int = MAX_PAYLOAD_BYTES
+    resend_s: float = 3.0
+    resend_max_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A message under way: its last seq and its size."""
+
+    upto: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Read parcels of `epoch` from seq `first` on, about `max_bytes` of them, for at most `messages` messages."""
+
+    epoch: str
+    base: int
+    first: int
+    max_bytes: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Move the mark of `epoch` to `upto`; `by` is the processor's life that said so."""
+
+    epoch: str
+    upto: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What this process knows of its messages. Lost at a crash, and that costs only duplicates.
+
+    `flying` are the messages of `epoch` without an answer, `last` the seq after which to go on (0: after the
+    mark), `sent` the highest seq ever sent of each epoch in this life, `by` the newest processor seen and
+    `retired` those before it, whose late acknowledgements mean nothing any more.
+    """
+
+    epoch: str = ""
+    flying: tuple[Flight, ...] = ()
+    last: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    pause_s: float = 0.0
+    resend_at_s: float | None = None
+    by: str = ""
+    retired: tuple[str, ...] = ()
+
+
+def again(state: Sending) -> Sending:
+    """Return the state after the connection was lost: whatever was under way is sent again at once."""
+    return replace(state, flying=(), last=0, pause_s=0.0, resend_at_s=None)
+
+
+def want(state: Sending, held: Sequence[Held], *, now_s: float, pace: Pace) -> tuple[Sending, Fetch | None]:
+    """Return what to read from the outbox and send now, if anything. `held` is oldest first; `now_s` is monotonic."""
+    active = next((span for span in held if not span.done), None)
+    if active is None:
+        return (replace(again(state), epoch="") if state.flying else state), None
+    if active.epoch != state.epoch:
+        state = replace(again(state), epoch=active.epoch)
+    elif state.flying and state.resend_at_s is not None and now_s >= state.resend_at_s:
+        state = replace(state, flying=(), last=0, resend_at_s=None)
+    first = max(state.last, active.acked, active.base - 1) + 1
+    room = pace.window_bytes - sum(flight.size for flight in state.flying)
+    messages = pace.window_messages - len(state.flying)
+    if first > active.top or messages <= 0 or room < pace.message_bytes:
+        return state, None
+    return state, Fetch(active.epoch, active.base, first, room - pace.message_bytes + 1, messages)
+
+
+def pack(
+    state: Sending, edge: str, fetch: Fetch, parcels: Sequence[Parcel], *, now_s: float, pace: Pace
+) -> tuple[Sending, tuple[bytes, ...]]:
+    """Return the messages for the parcels that were read. Note `state.last` in the outbox before publishing them."""
+    messages: list[bytes] = []
+    flying = list(state.flying)
+    last = state.last
+    for group in _groups(parcels, pace.message_bytes - MESSAGE_OVERHEAD_BYTES):
+        if len(messages) >= fetch.messages:
+            break
+        n = sum(parcel.count for parcel in group)
+        messages.append(message_bytes(edge, fetch.epoch, fetch.base, group[0].seq, [parcel.body for parcel in group], n=n))
+        last = group[0].seq + n - 1
+        flying.append(Flight(last, len(messages[-1])))
+    if not messages:
+        return state, ()
+    pause_s, resend_at_s = state.pause_s, state.resend_at_s
+    if resend_at_s is None:
+        pause_s = min(pause_s * 2, pace.resend_max_s) or pace.resend_s
+        resend_at_s = now_s + pause_s
+    sent = {**state.sent, fetch.epoch: max(last, state.sent.get(fetch.epoch, 0))}
+    return replace(state, flying=tuple(flying), last=last, sent=sent, pause_s=pause_s, resend_at_s=resend_at_s), tuple(messages)
+
+
+def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float, pace: Pace) -> tuple[Sending, Settle | None]:
+    """Return what an acknowledgement changes; None when nothing.
+
+    A mark never passes what was sent. It goes back only on the word of a processor's life that had not yet
+    spoken for this epoch: that plant was restored and asks for what it lost. An unknown epoch means nothing.
+    """
+    span = next((span for span in held if span.epoch == ack.epoch), None)
+    if span is None or ack.by in state.retired:
+        return state, None
+    state = _met(state, ack.by)
+    own = span is held[-1]
+    upto = min(ack.upto, state.sent.get(span.epoch, 0) if own else min(span.sent, span.top))
+    if upto <= span.acked and ack.by == span.by:
+        return state, None
+    if upto < span.acked:
+        upto = min(max(upto, span.base - 1), span.acked)
+    if span.epoch != state.epoch:
+        return state, Settle(span.epoch, upto, ack.by)
+    if upto < span.acked:
+        return again(state), Settle(span.epoch, upto, ack.by)
+    if upto > span.acked:
+        flying = tuple(flight for flight in state.flying if flight.upto > upto)
+        state = replace(state, flying=flying, pause_s=0.0, resend_at_s=now_s + pace.resend_s if flying else None)
+    return state, Settle(span.epoch, upto, ack.by)
+
+
+def _met(state: Sending, by: str) -> Sending:
+    """Return the state after hearing from a processor's life: a new one has lost what was under way to the old one."""
+    if by == state.by:
+        return state
+    if not state.by:
+        return replace(state, by=by)
+    return replace(again(state), by=by, retired=(*state.retired, state.by)[-MAX_RETIRED:])
+
+
+def _groups(parcels: Sequence[Parcel], max_bytes: int) -> Iterator[list[Parcel]]:
+    """Yield parcels in groups that fit a message: bytes with their commas, and seqs."""
+    group: list[Parcel] = []
+    size = seqs = 0
+    for parcel in parcels:
+        if group and (size + len(parcel.body) + 1 > max_bytes or seqs + parcel.count > MAX_ROWS):
+            yield group
+            group, size, seqs = [], 0, 0
+        group.append(parcel)
+        size += len(parcel.body) + 1
+        seqs += parcel.count
+    if group:
+        yield group

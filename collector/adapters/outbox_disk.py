@@ -1,0 +1,47 @@
+"""What the outbox does to its folder beside the database: the lock and the ballast."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from driftwatt.errors import ConfigError
+
+
+class Ballast:
+    """A file that only takes room, to be given up when the disk is full: at zero bytes free not even a delete works."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self.size = size
+
+    def fill(self) -> None:
+        """Take the room, if it is not taken; a full disk is no error."""
+        if self._path.exists() and self._path.stat().st_size >= self.size:
+            return
+        try:
+            with self._path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, self.size)
+        except OSError:
+            self.drop()
+
+    def drop(self) -> bool:
+        """Give the room up. Returns whether there was any."""
+        had = self._path.exists() and self._path.stat().st_size > 0
+        with contextlib.suppress(OSError):
+            os.truncate(self._path, 0)
+        return had
+
+
+def lock(path: Path) -> IO[str]:
+    """Take the folder for this process. Raises ConfigError when another one has it."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ConfigError("another collector is using this folder", file=str(path.parent)) from None
+    return file

@@ -1,0 +1,120 @@
+"""How the outbox makes room: what leaves first, and how it is booked. Called only in the outbox's own thread.
+
+Acknowledged rows go first, then failed polls, then what the policy says: `thin` keeps one row per meter and
+minute, `drop_oldest` gives up the oldest rows. The newest row of an epoch always stays: it tells the plant
+that what lay before it will never come.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from collector.adapters.outbox_tables import CORRUPT, DAY_MS, FAILED, KEEP_BOOK_DAYS, Tables, change
+
+CHUNK_ROWS = 2000
+DROPPED = "dropped:outbox_full"
+_SEQ = (1 << 40) - 1
+
+
+class Room:
+    """Deletes rows from the tables. Each method is one transaction of bounded size and returns how many rows it freed."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._without_failed = 0
+        self._thinned_upto = 0
+        self._minutes: dict[int, int] = {}
+
+    def tail(self, older_than_ms: int | None = None) -> int:
+        """Delete the oldest acknowledged rows: those older than an instant, or the first ones whatever their age."""
+        sql = self._tables.sql
+        for no, acked in sql.execute("SELECT no, acked FROM epochs ORDER BY no").fetchall():
+            oldest = "SELECT key, t FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?"
+            found = sql.execute(oldest, (no << 40, no << 40 | acked, CHUNK_ROWS)).fetchall()
+            keys = [key for key, _ in takewhile(lambda row: older_than_ms is None or row[1] < older_than_ms, found)]
+            if keys:
+                with self._tables.transaction(synced=False):
+                    freed = int(sql.execute("DELETE FROM rows WHERE key BETWEEN ? AND ?", (no << 40, keys[-1])).rowcount)
+                    self._rebase(no, keys[-1])
+                return freed
+        return 0
+
+    def epochs(self) -> int:
+        """Delete epochs of earlier lives that are acknowledged and hold nothing, and books of long ago."""
+        sql = self._tables.sql
+        with self._tables.transaction(synced=False):
+            gone = sql.execute(
+                "DELETE FROM epochs WHERE no <> ? AND acked >= top AND NOT EXISTS "
+                "(SELECT 1 FROM rows WHERE key BETWEEN epochs.no << 40 AND (epochs.no << 40) | epochs.top)",
+                (self._tables.own,),
+            )
+            newest = sql.execute("SELECT max(day) FROM books").fetchone()[0] or 0
+            sql.execute(
+                "DELETE FROM books WHERE day < ? AND NOT EXISTS (SELECT 1 FROM books AS b WHERE b.day = books.day "
+                "AND b.meter = books.meter AND b.what = 'waiting' AND b.n > 0)",
+                (newest - KEEP_BOOK_DAYS,),
+            )
+        return int(gone.rowcount)
+
+    def failed(self) -> int:
+        """Delete failed polls that were never sent; their books stay."""
+        sql = self._tables.sql
+        for no, top, acked, sent in sql.execute("SELECT no, top, acked, sent FROM epochs ORDER BY no").fetchall():
+            first, last = max(no << 40 | max(acked, sent) + 1, self._without_failed + 1), no << 40 | top - 1
+            query = "SELECT key FROM rows WHERE key BETWEEN ? AND ? AND kind = ? ORDER BY key LIMIT ?"
+            found = sql.execute(query, (first, last, FAILED, CHUNK_ROWS)).fetchall()
+            self._without_failed = max(self._without_failed, found[-1][0] if len(found) == CHUNK_ROWS else last)
+            if found:
+                with self._tables.transaction():
+                    sql.executemany("DELETE FROM rows WHERE key = ?", found)
+                return len(found)
+        return 0
+
+    def thin(self) -> int:
+        """Thin the oldest rows that were never sent to one per meter and minute. A removed row keeps its seq."""
+        sql = self._tables.sql
+        for no, top, acked, sent in sql.execute("SELECT no, top, acked, sent FROM epochs ORDER BY no").fetchall():
+            while True:
+                first = max(no << 40 | max(acked, sent) + 1, self._thinned_upto + 1)
+                query = "SELECT key, meter, t, kind FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?"
+                found = sql.execute(query, (first, no << 40 | top - 1, CHUNK_ROWS)).fetchall()
+                freed = self._thin(found)
+                if freed:
+                    return freed
+                if not found:
+                    break
+        return 0
+
+    def _thin(self, found: list[tuple[int, int, int, int]]) -> int:
+        extra = []
+        for key, meter, t_ms, kind in found:
+            if kind != CORRUPT and (kind == FAILED or self._minutes.get(meter) == t_ms // 60_000):
+                extra.append((key, meter, t_ms // DAY_MS, kind))
+            else:
+                self._minutes[meter] = t_ms // 60_000
+            self._thinned_upto = key
+        if extra:
+            with self._tables.transaction():
+                self._tables.sql.executemany("DELETE FROM rows WHERE key = ?", [(key,) for key, *_ in extra])
+                self._tables.book(change([(meter, day, kind, 1) for _, meter, day, kind in extra], {"thinned": 1, "waiting": -1}))
+        return len(extra)
+
+    def oldest(self) -> int:
+        """Give up the oldest rows that the plant does not have, all but the newest of each epoch."""
+        sql = self._tables.sql
+        for no, top, acked in sql.execute("SELECT no, top, acked FROM epochs ORDER BY no").fetchall():
+            first = no << 40 | acked + 1
+            query = "SELECT max(key) FROM (SELECT key FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?)"
+            last = sql.execute(query, (first, no << 40 | top - 1, CHUNK_ROWS // 4)).fetchone()[0]
+            if last is not None:
+                with self._tables.transaction():
+                    moved = self._tables.moved(first, last)
+                    freed = int(sql.execute("DELETE FROM rows WHERE key BETWEEN ? AND ?", (first, last)).rowcount)
+                    self._tables.book(change(moved, {DROPPED: 1, "waiting": -1}))
+                    self._rebase(no, last)
+                return freed
+        return 0
+
+    def _rebase(self, no: int, gone: int) -> None:
+        """Set the base of an epoch behind its newest deleted row, inside the open transaction. Thinned seqs behind it are still held."""
+        self._tables.sql.execute("UPDATE epochs SET base = ? WHERE no = ?", ((gone & _SEQ) + 1, no))
