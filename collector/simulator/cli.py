@@ -1,0 +1,85 @@
+"""`driftwatt simulate`: meters that answer like real ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driftwatt.commands import Command
+from driftwatt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collector.simulator.app import Order
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a simulated plant that --write made")
+    parser.add_argument(
+        "--write", type=Path, metavar="DIR", help="write the demo plant there: edge.toml, plant.toml, calendars, history, labels"
+    )
+    parser.add_argument("--meters", type=int, metavar="N", help="instead of a plant: N meters of one model on one gateway")
+    parser.add_argument("--profile", default="eastron-sdm630", metavar="NAME", help="the model of --meters (default: %(default)s)")
+    parser.add_argument(
+        "--listen", action="append", default=[], metavar="URL", help="tcp://HOST:PORT of a gateway, once per bus; port 0 takes a free one"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="another seed is another plant (default: %(default)s)")
+    parser.add_argument("--now", type=int, metavar="MS", help="the instant at which the demo starts, UTC ms (default: now)")
+    parser.add_argument("--instant", type=Path, metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write down every reply that was sent")
+    parser.add_argument("--broker", default="mqtt://127.0.0.1:1883", metavar="URL", help="what the written files name as their broker")
+    parser.add_argument("--broker-user", metavar="NAME", help="its user; the secret is expected in DIR/mqtt.password")
+    parser.add_argument("--web", default="127.0.0.1:8080", metavar="HOST:PORT", help="where the written plant.toml shows its page")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from collector.simulator import app
+    from driftwatt.adapters import logs
+
+    logs.setup(verbose=arguments.verbose)
+    return asyncio.run(app.run(_order(arguments)))
+
+
+def _order(arguments: argparse.Namespace) -> Order:
+    from collector.simulator.app import Order
+
+    chosen = [name for name in ("folder", "write", "meters") if getattr(arguments, name) is not None]
+    if len(chosen) != 1:
+        raise ConfigError("say what to simulate", found=" and ".join(chosen) or "nothing", allowed="DIR, --write DIR or --meters N")
+    return Order(
+        folder=arguments.folder,
+        write=arguments.write,
+        meters=arguments.meters,
+        profile=arguments.profile,
+        listen=tuple(_address(url) for url in arguments.listen),
+        seed=arguments.seed,
+        now_ms=arguments.now,
+        instant=arguments.instant,
+        log=arguments.log,
+        broker=arguments.broker,
+        broker_user=arguments.broker_user,
+        web=arguments.web,
+    )
+
+
+def _address(url: str) -> tuple[str, int]:
+    host, colon, port = url.removeprefix("tcp://").rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError("--listen is not understood", found=repr(url), allowed="tcp://127.0.0.1:5020")
+    return host.strip("[]"), int(port)
+
+
+SIMULATE = Command(
+    name="simulate",
+    summary="Run meters that answer like real ones, with the load of a demo plant or of a fleet.",
+    examples=(
+        "  driftwatt simulate --write plant                            # only write the files\n"
+        "  driftwatt simulate plant --listen tcp://127.0.0.1:5020 --listen tcp://127.0.0.1:5021\n"
+        "  driftwatt simulate --meters 50 --listen tcp://127.0.0.1:5020"
+    ),
+    configure=_configure,
+    run=_run,
+)
