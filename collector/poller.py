@@ -15,7 +15,7 @@ from collector.pure.blocks import Block, MeterPlan
 from collector.pure.patience import FRUITLESS_TO_REOPEN, is_silence, reconnect_delay_s
 from collector.pure.roster import MeterState, PolledMeter
 from collector.pure.validate import check
-from driftwatt.clock import Clock, StridingClock
+from driftwatt.clock import Clock
 from driftwatt.errors import Unavailable
 from driftwatt.readings import ClockState, FailedPoll, Quality, Reading, Row
 
@@ -110,10 +110,6 @@ class BusPoller:
         """Return what is known of each meter."""
         return tuple(meter.state() for meter in self._meters)
 
-    @property
-    def _striding(self) -> bool:
-        return isinstance(self._clock, StridingClock) and self._clock.striding
-
     def _all_due(self, at_s: float) -> None:
         for meter in self._meters:
             meter.due_s = at_s
@@ -184,8 +180,7 @@ class BusPoller:
             await self._hand_over(rows)
 
     async def _hand_over(self, rows: list[Row]) -> None:
-        if not self._striding:
-            self._live(rows)
+        self._live(rows)
         await self._sink.accept(rows)
 
     async def _poll(self, meter: PolledMeter, now_s: float) -> Row | None:

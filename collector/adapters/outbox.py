@@ -19,7 +19,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from collector.adapters.outbox_disk import Ballast, lock
 from collector.adapters.outbox_room import Room
-from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables
+from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
 from collector.ports import OutboxFull, OutboxStatus
 from collector.pure.sending import Held, Parcel
 from driftwatt.errors import ConfigError, Unavailable
@@ -37,6 +37,16 @@ CLAIM_AHEAD = 500
 """Rows beyond those sent that are claimed with them, so that not every message needs a sync."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+
+def read_books(folder: Path, days: int = 7) -> tuple[LedgerLine, ...]:
+    """Return the books of the outbox in `folder`, beside a running daemon or without one. Only reads. Raises Unavailable."""
+    path = folder / FILE
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as sql:
+            return books(sql, days)
+    except sqlite3.Error as error:
+        raise Unavailable(f"outbox {path}: {error}") from error
 
 
 class Outbox:

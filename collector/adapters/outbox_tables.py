@@ -207,13 +207,18 @@ class Tables:
 
     def ledger_lines(self, days: int) -> tuple[LedgerLine, ...]:
         """Return the books of the newest `days` days."""
-        newest = self.sql.execute("SELECT max(day) FROM books").fetchone()[0] or 0
-        query = "SELECT day, meter, what, n FROM books WHERE day > ? ORDER BY day, meter"
-        names = {number: name for name, number in self.sql.execute("SELECT id, no FROM meters")}
-        lines: dict[tuple[int, int], dict[str, int]] = {}
-        for day, meter, what, n in self.sql.execute(query, (newest - days,)):
-            lines.setdefault((day, meter), {})[what] = n
-        return tuple(ledger_line(names.get(meter, NOBODY), day, books) for (day, meter), books in lines.items())
+        return books(self.sql, days)
+
+
+def books(sql: Sql, days: int) -> tuple[LedgerLine, ...]:
+    """Return the books of the newest `days` days that have any. Only reads."""
+    newest = sql.execute("SELECT max(day) FROM books").fetchone()[0] or 0
+    query = "SELECT day, meter, what, n FROM books WHERE day > ? ORDER BY day, meter"
+    names = {number: name for name, number in sql.execute("SELECT id, no FROM meters")}
+    lines: dict[tuple[int, int], dict[str, int]] = {}
+    for day, meter, what, n in sql.execute(query, (newest - days,)):
+        lines.setdefault((day, meter), {})[what] = n
+    return tuple(ledger_line(names.get(meter, NOBODY), day, found) for (day, meter), found in lines.items())
 
 
 def seal(key: int, meter: int, t_ms: int, kind: int, body: bytes) -> int:
