@@ -35,14 +35,12 @@ def readings(loads: Mapping[str, Load], profiles: Mapping[str, Profile], *, from
     `profiles` is by profile name. Values carry the resolution of the model's registers, so that the counters go on
     without a step when the meter is read over its bus.
     """
-    meters = [
-        (point.id, loads[point.id], point.ratio, *(_as_said(profiles[point.profile], quantity) for quantity in QUANTITIES))
-        for point in POINTS
-    ]
+    said = {point.id: [_as_said(profiles[point.profile], quantity) for quantity in QUANTITIES] for point in POINTS}
     for t_ms in range(from_ms, to_ms, SLOT_MS):
-        for meter, load, ratio, say_power, say_energy in meters:
-            power, energy = say_power(load.power_w(t_ms) / ratio), say_energy(load.energy_wh(t_ms) / ratio)
-            yield Reading(meter, t_ms, {"active_power": power, "import_energy": energy})
+        for point in POINTS:
+            load, (say_power, say_energy) = loads[point.id], said[point.id]
+            power, energy = say_power(load.power_w(t_ms) / point.ratio), say_energy(load.energy_wh(t_ms) / point.ratio)
+            yield Reading(point.id, t_ms, {"active_power": power, "import_energy": energy})
 
 
 def _as_said(profile: Profile, quantity: str) -> Callable[[float], float]:
