@@ -7,10 +7,11 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from config.edge import Broker
+from config.explain import shown
 from config.source import Fault
 
 EMBEDDED = "embedded"
-_ALLOWED = "'mqtts://host:8883', or 'mqtt://127.0.0.1:1883' on this machine"
+_ALLOWED = '"mqtts://host:8883", or "mqtt://127.0.0.1:1883" on this machine'
 
 
 def is_loopback(host: str) -> bool:
@@ -35,18 +36,18 @@ def broker_faults(broker: Broker, *, may_be_embedded: bool) -> Iterator[Fault]:
     """Yield every broken rule of a [broker] table."""
     if broker.url == EMBEDDED:
         if not may_be_embedded:
-            yield Fault(("broker", "url"), "only a plant can embed its broker", repr(broker.url), _ALLOWED)
+            yield Fault(("broker", "url"), "only a plant can embed its broker", shown(broker.url), _ALLOWED)
         return
     parts = split_url(broker.url)
-    allowed = f"{_ALLOWED}, or 'embedded'" if may_be_embedded else _ALLOWED
+    allowed = f'{_ALLOWED}, or "embedded"' if may_be_embedded else _ALLOWED
     if parts is None or parts.scheme not in ("mqtt", "mqtts") or parts.path.strip("/") or parts.query:
-        yield Fault(("broker", "url"), "is not the address of a broker", "…" if parts and parts.password else repr(broker.url), allowed)
+        yield Fault(("broker", "url"), "is not the address of a broker", "…" if parts and parts.password else shown(broker.url), allowed)
         return
     if parts.username or parts.password:
         yield Fault(
             ("broker", "url"), "carries a user or password", "…@" + (parts.hostname or ""), "username = … and password = { file = … }"
         )
     if parts.scheme == "mqtt" and not broker.allow_plaintext and not is_loopback(parts.hostname or ""):
-        yield Fault(("broker", "url"), "sends plain text over the network", repr(broker.url), "mqtts://, or allow_plaintext = true")
+        yield Fault(("broker", "url"), "sends plain text over the network", shown(broker.url), "mqtts://, or allow_plaintext = true")
     if (broker.cert is None) != (broker.key is None):
         yield Fault(("broker", "cert" if broker.cert else "key"), "needs both cert and key")

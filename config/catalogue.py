@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from config.explain import did_you_mean
+from config.explain import did_you_mean, shown
 from driftwatt.errors import ConfigError
 from driftwatt.names import is_id
 
@@ -28,7 +28,7 @@ def find(kind: str, name: str, folders: Sequence[Path]) -> Path:
             path = folder / f"{name}.toml"
             if path.is_file():
                 return _inside(path, folder)
-    raise ConfigError(f"{kind} is not known", found=repr(name[:80]), allowed=did_you_mean(name[:80], names(folders)))
+    raise ConfigError(f"{kind} is not known", found=shown(name[:80]), allowed=did_you_mean(name[:80], names(folders)))
 
 
 def find_or_path(kind: str, use: str, shipped: Path, folder: Path) -> Path:
@@ -36,10 +36,10 @@ def find_or_path(kind: str, use: str, shipped: Path, folder: Path) -> Path:
     if not use.endswith(".toml"):
         return find(kind, use, [shipped])
     if "\0" in use or Path(use).is_absolute():
-        raise ConfigError(f"{kind} must be a relative path", found=repr(use[:80]), allowed="a path below the folder of this file")
+        raise ConfigError(f"{kind} must be a relative path", found=shown(use[:80]), allowed="a path below the folder of this file")
     path = folder / use
     if not path.is_file():
-        raise ConfigError(f"{kind} file is not there", found=repr(use[:80]), allowed=f"a path, or one of: {', '.join(names([shipped]))}")
+        raise ConfigError(f"{kind} file is not there", found=shown(use[:80]), allowed=f"a path, or one of: {', '.join(names([shipped]))}")
     return _inside(path, folder)
 
 

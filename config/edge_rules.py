@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from config.broker_rules import broker_faults, split_url
 from config.edge import Bus, EdgeFile
-from config.explain import did_you_mean
+from config.explain import did_you_mean, shown
 from config.profiles import Profile
 from config.source import Fault
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 FORMATS = ("8N1", "8N2", "8E1", "8O1")
-_BUS_URLS = "'tcp://host:502', 'rtu-tcp://host:4001' or 'rtu:///dev/ttyUSB0?baud=9600&format=8N1'"
+_BUS_URLS = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9600&format=8N1"'
 
 
 def edge_faults(edge: EdgeFile, profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -25,11 +25,11 @@ def edge_faults(edge: EdgeFile, profiles: Mapping[str, Profile]) -> Iterator[Fau
     for index, bus in enumerate(edge.bus):
         key = ("bus", index)
         if bus.id in buses:
-            yield Fault((*key, "id"), f"stands twice, first in bus[{buses[bus.id]}]", repr(bus.id))
+            yield Fault((*key, "id"), f"stands twice, first in bus[{buses[bus.id]}]", shown(bus.id))
         buses.setdefault(bus.id, index)
         yield from _url_faults(index, bus)
         if (line := line_of_url(bus.url)) in lines:
-            yield Fault((*key, "url"), f"is already bus[{lines[line]}]: one line has one master", repr(bus.url))
+            yield Fault((*key, "url"), f"is already bus[{lines[line]}]: one line has one master", shown(bus.url))
         lines.setdefault(line, index)
         yield from _meter_faults(index, bus, meters, profiles)
 
@@ -45,25 +45,25 @@ def _url_faults(index: int, bus: Bus) -> Iterator[Fault]:
     try:
         parts = urlsplit(bus.url)
     except ValueError:
-        yield Fault(key, "is not the address of a bus", repr(bus.url), _BUS_URLS)
+        yield Fault(key, "is not the address of a bus", shown(bus.url), _BUS_URLS)
         return
     if parts.scheme in ("tcp", "rtu-tcp"):
         good = split_url(bus.url) is not None and not (parts.path.strip("/") or parts.query or parts.username)
     else:
         good = parts.scheme == "rtu" and not parts.netloc and len(parts.path) > 1
     if not good:
-        yield Fault(key, "is not the address of a bus", repr(bus.url), _BUS_URLS)
+        yield Fault(key, "is not the address of a bus", shown(bus.url), _BUS_URLS)
     elif parts.scheme == "rtu":
         yield from _serial_faults(key, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
 def _serial_faults(key: tuple[str | int, ...], options: dict[str, str]) -> Iterator[Fault]:
     for name in options.keys() - {"baud", "format"}:
-        yield Fault(key, "has an unknown option", repr(name), "baud, format")
+        yield Fault(key, "has an unknown option", shown(name), "baud, format")
     if options.get("baud") not in [str(baud) for baud in BAUDS]:
-        yield Fault(key, "needs the speed of the line", repr(options.get("baud", "nothing")), "baud=" + ", ".join(map(str, BAUDS)))
+        yield Fault(key, "needs the speed of the line", shown(options.get("baud")), "baud=" + ", ".join(map(str, BAUDS)))
     if options.get("format") not in FORMATS:
-        yield Fault(key, "needs the format of the line", repr(options.get("format", "nothing")), "format=" + ", ".join(FORMATS))
+        yield Fault(key, "needs the format of the line", shown(options.get("format")), "format=" + ", ".join(FORMATS))
 
 
 def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mapping[str, Profile]) -> Iterator[Fault]:
@@ -72,10 +72,10 @@ def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mappin
         key = ("bus", index, "meter", inner)
         place = f"bus[{index}].meter[{inner}]"
         if meter.id in meters:
-            yield Fault((*key, "id"), f"duplicate meter, first in {meters[meter.id]}", repr(meter.id), "an id of its own")
+            yield Fault((*key, "id"), f"duplicate meter, first in {meters[meter.id]}", shown(meter.id), "an id of its own")
         meters.setdefault(meter.id, place)
         if meter.unit in units:
-            yield Fault((*key, "unit"), f"overlapping unit ids: {units[meter.unit]!r} has this one on the same bus", str(meter.unit))
+            yield Fault((*key, "unit"), f"overlapping unit ids: {shown(units[meter.unit])} has this one on the same bus", str(meter.unit))
         units.setdefault(meter.unit, meter.id)
         if meter.only is None or meter.profile not in profiles:
             continue
@@ -83,7 +83,7 @@ def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mappin
         for number, quantity in enumerate(meter.only):
             if quantity not in known:
                 yield Fault(
-                    (*key, "only", number), f"profile {meter.profile} has no such quantity", repr(quantity), did_you_mean(quantity, known)
+                    (*key, "only", number), f"profile {meter.profile} has no such quantity", shown(quantity), did_you_mean(quantity, known)
                 )
         if not meter.only:
             yield Fault((*key, "only"), "is empty", "[]", "quantities of the profile, or leave it out")

@@ -60,12 +60,14 @@ def did_you_mean(word: str, known: list[str]) -> str:
     close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     listed = ", ".join(known) if len(known) <= 30 else f"{len(known)} others"
     if close and len(known) > 30:
-        return f"did you mean {close[0]!r}?"
-    return f"did you mean {close[0]!r}? known: {listed}" if close else listed
+        return f'did you mean "{close[0]}"?'
+    return f'did you mean "{close[0]}"? known: {listed}' if close else listed
 
 
 def shown(value: object) -> str:
     """Return a value as it may have been written, shortened."""
+    if value is None:
+        return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -84,14 +86,33 @@ def _plain(value: object) -> str:
 
 
 def _errors(source: Source, model: type[BaseModel], error: ValidationError) -> Iterator[ConfigError]:
+    details = error.errors(include_url=False)
+    mistyped = {
+        (*detail["loc"][:-1], meant)
+        for detail in details
+        if detail["type"] == "extra_forbidden" and (meant := _meant(model, detail["loc"]))
+    }
     told: set[str] = set()
-    for detail in error.errors(include_url=False):
+    for detail in details:
+        if (detail["type"] == "missing" and detail["loc"] in mistyped) or _is_consequence(source, detail):
+            continue
         key, problem, found, allowed = _explain(source, model, detail)
         # A union reports every branch; one line per key is enough.
         if key_text(key) in told:
             continue
         told.add(key_text(key))
         yield source.error(key, problem, found=found, allowed=allowed)
+
+
+def _meant(model: type[BaseModel], location: KeyPath) -> str | None:
+    close = get_close_matches(str(location[-1]).lower(), keys_at(model, location[:-1]), n=1)
+    return close[0] if close else None
+
+
+def _is_consequence(source: Source, detail: ErrorDetails) -> bool:
+    """Tell whether a list is only too short because faulty entries, told themselves, do not count."""
+    value = _value(source.data, _existing(source.data, detail["loc"]))
+    return detail["type"] == "too_short" and isinstance(value, list) and len(value) >= detail["ctx"]["min_length"]
 
 
 def _explain(source: Source, model: type[BaseModel], detail: ErrorDetails) -> tuple[KeyPath, str, str | None, str | None]:
@@ -110,7 +131,7 @@ def _refusal(detail: ErrorDetails) -> tuple[str, str | None]:
     """Return what is wrong with a value that is there, and what is allowed."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "literal_error":
-        return "is not known", str(context["expected"]).replace(" or ", ", ")
+        return "is not known", str(context["expected"]).replace(" or ", ", ").replace("'", '"')
     if kind in _BOUNDS:
         return "is out of range", f"{_BOUNDS[kind]} {next(iter(context.values())):g}"
     if kind in _LENGTHS:

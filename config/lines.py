@@ -53,6 +53,7 @@ class _Scan:
             return
         path: Path = ()
         for name in names[:-1]:
+            self._found.setdefault((*path, name), number)
             path = self._element((*path, name))
         path = (*path, names[-1])
         if many:

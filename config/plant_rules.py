@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from config.broker_rules import broker_faults, is_loopback, split_url
-from config.explain import did_you_mean
+from config.explain import did_you_mean, shown
 from config.plant import PlantFile
 from config.source import Fault
 from config.tables import Tariff
@@ -41,21 +41,21 @@ def plant_faults(plant: PlantFile, tariff: Tariff | None) -> Iterator[Fault]:
 def _twice(name: str, ids: Sequence[str]) -> Iterator[Fault]:
     for index, one in enumerate(ids):
         if (first := ids.index(one)) < index:
-            yield Fault((name, index, "id"), f"duplicate {name}, first in {name}[{first}]", repr(one), "an id of its own")
+            yield Fault((name, index, "id"), f"duplicate {name}, first in {name}[{first}]", shown(one), "an id of its own")
 
 
 def _zone_faults(zone: str) -> Iterator[Fault]:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield Fault(("plant", "timezone"), "is not a time zone", repr(zone), _zone_guess(zone))
+        yield Fault(("plant", "timezone"), "is not a time zone", shown(zone), _zone_guess(zone))
 
 
 def _zone_guess(zone: str) -> str:
     known = {name.lower(): name for name in available_timezones()}
     guess = did_you_mean(zone, list(known))
-    match = re.search(r"mean '([^']+)'", guess)
-    return f"did you mean {known[match[1]]!r}?" if match else "an IANA name such as 'Asia/Ho_Chi_Minh'"
+    match = re.search(r'mean "([^"]+)"', guess)
+    return f'did you mean "{known[match[1]]}"?' if match else 'an IANA name such as "Asia/Ho_Chi_Minh"'
 
 
 def _store_faults(plant: PlantFile) -> Iterator[Fault]:
@@ -63,28 +63,28 @@ def _store_faults(plant: PlantFile) -> Iterator[Fault]:
     if store.kind == "influxdb":
         parts = split_url(store.url or "")
         if parts is None or parts.scheme not in ("http", "https"):
-            yield Fault(("store", "url"), "is not the address of an InfluxDB", repr(store.url), "'http://host:8086'")
+            yield Fault(("store", "url"), "is not the address of an InfluxDB", shown(store.url), '"http://host:8086"')
         if store.bucket is None and store.database is None:
             yield Fault(("store",), "needs a bucket, or a database for version 1")
     else:
         for name in ("url", "bucket", "database", "token"):
             if getattr(store, name) is not None:
-                yield Fault(("store", name), "only kind = 'influxdb' has one")
+                yield Fault(("store", name), 'only kind = "influxdb" has one')
 
 
 def _web_faults(plant: PlantFile) -> Iterator[Fault]:
     web = plant.web
     parts = split_url(f"http://{web.listen}")
     if parts is None or parts.port is None:
-        yield Fault(("web", "listen"), "is not an address to listen on", repr(web.listen), "'127.0.0.1:8080'")
+        yield Fault(("web", "listen"), "is not an address to listen on", shown(web.listen), '"127.0.0.1:8080"')
     elif not is_loopback(parts.hostname or "") and not web.user:
         yield Fault(
-            ("web", "listen"), "is open to the network without any user", repr(web.listen), "127.0.0.1, or at least one [[web.user]]"
+            ("web", "listen"), "is open to the network without any user", shown(web.listen), "127.0.0.1, or at least one [[web.user]]"
         )
     names = [user.name for user in web.user]
     for index, name in enumerate(names):
         if names.index(name) < index:
-            yield Fault(("web", "user", index, "name"), "duplicate user", repr(name))
+            yield Fault(("web", "user", index, "name"), "duplicate user", shown(name))
 
 
 def _tariff_faults(plant: PlantFile, tariff: Tariff) -> Iterator[Fault]:
@@ -96,11 +96,11 @@ def _tariff_faults(plant: PlantFile, tariff: Tariff) -> Iterator[Fault]:
         yield Fault(
             ("tariff", "schedule"),
             f"is not in {choice.use}",
-            repr(choice.schedule),
+            shown(choice.schedule),
             did_you_mean(choice.schedule, known) or "none, leave it out",
         )
     if choice.currency is not None and choice.currency != tariff.currency:
-        yield Fault(("tariff", "currency"), f"is not the currency of {choice.use}", repr(choice.currency), repr(tariff.currency))
+        yield Fault(("tariff", "currency"), f"is not the currency of {choice.use}", shown(choice.currency), shown(tariff.currency))
 
 
 def _closed_faults(plant: PlantFile) -> Iterator[Fault]:
@@ -113,7 +113,7 @@ def _closed_faults(plant: PlantFile) -> Iterator[Fault]:
             yield Fault((*key, "to"), "is not after from", closed.to.isoformat(), f"later than {closed.from_.isoformat()}")
         for inner, meter in enumerate(closed.meters):
             if meter != "*" and meter not in known:
-                yield Fault((*key, "meters", inner), "is not a meter of this plant", repr(meter), did_you_mean(meter, ["*", *known]))
+                yield Fault((*key, "meters", inner), "is not a meter of this plant", shown(meter), did_you_mean(meter, ["*", *known]))
 
 
 def _alert_faults(plant: PlantFile) -> Iterator[Fault]:
@@ -132,15 +132,15 @@ def _meter_faults(plant: PlantFile) -> Iterator[Fault]:
             yield Fault(
                 (*key, "area"),
                 "is not an area of this plant",
-                repr(meter.area),
+                shown(meter.area),
                 did_you_mean(meter.area, areas) or "none is defined: [[area]]",
             )
         for inner, driver in enumerate(meter.drivers):
             if driver not in drivers:
                 allowed = did_you_mean(driver, drivers) or "none is defined: [[driver]]"
-                yield Fault((*key, "drivers", inner), "is not a driver of this plant", repr(driver), allowed)
+                yield Fault((*key, "drivers", inner), "is not a driver of this plant", shown(driver), allowed)
         if meter.edge is None and len(edges) > 1:
-            yield Fault((*key, "edge"), f"is missing at {meter.id!r}, and the plant has several edges", None, ", ".join(sorted(edges)))
+            yield Fault((*key, "edge"), f"is missing at {shown(meter.id)}, and the plant has several edges", None, ", ".join(sorted(edges)))
 
 
 def _tree_faults(plant: PlantFile) -> Iterator[Fault]:
@@ -150,14 +150,14 @@ def _tree_faults(plant: PlantFile) -> Iterator[Fault]:
         for inner, child in enumerate(meter.feeds):
             key = ("meter", index, "feeds", inner)
             if child not in known:
-                yield Fault(key, "is not a meter of this plant", repr(child), did_you_mean(child, known))
+                yield Fault(key, "is not a meter of this plant", shown(child), did_you_mean(child, known))
             elif child in parent:
-                yield Fault(key, f"is already fed by {parent[child]!r}", repr(child), "one feeder each")
+                yield Fault(key, f"is already fed by {shown(parent[child])}", shown(child), "one feeder each")
             else:
                 parent[child] = meter.id
     for index, meter in enumerate(plant.meter):
         if _feeds_itself(meter.id, parent):
-            yield Fault(("meter", index, "feeds"), f"{meter.id!r} feeds itself in a circle", " → ".join(_circle(meter.id, parent)))
+            yield Fault(("meter", index, "feeds"), f"{shown(meter.id)} feeds itself in a circle", " → ".join(_circle(meter.id, parent)))
             return
 
 
@@ -179,8 +179,8 @@ def _driver_faults(plant: PlantFile) -> Iterator[Fault]:
         if driver.source.startswith("meter:"):
             match = _METER_SOURCE.fullmatch(driver.source)
             if match is None or match[2] not in QUANTITIES:
-                yield Fault(key, "is not a quantity of a meter", repr(driver.source), "'meter:ID.QUANTITY'")
+                yield Fault(key, "is not a quantity of a meter", shown(driver.source), '"meter:ID.QUANTITY"')
             elif match[1] not in known:
-                yield Fault(key, "is not a meter of this plant", repr(match[1]), did_you_mean(match[1], known))
+                yield Fault(key, "is not a meter of this plant", shown(match[1]), did_you_mean(match[1], known))
         elif not driver.source.startswith(("mqtt:", "csv:")):
-            yield Fault(key, "is not a source", repr(driver.source), "'meter:ID.QUANTITY', 'mqtt:TOPIC' or 'csv:PATH'")
+            yield Fault(key, "is not a source", shown(driver.source), '"meter:ID.QUANTITY", "mqtt:TOPIC" or "csv:PATH"')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from config.explain import did_you_mean
+from config.explain import did_you_mean, shown
 from config.profiles import RUNGS, Profile, Register
 from config.source import Fault
 from driftwatt.quantities import QUANTITIES
@@ -19,7 +19,7 @@ def profile_faults(profile: Profile) -> Iterator[Fault]:
     for index, register in enumerate(profile.registers):
         if register.quantity in seen:
             yield Fault(
-                ("register", index, "quantity"), f"stands twice, first in register[{seen[register.quantity]}]", repr(register.quantity)
+                ("register", index, "quantity"), f"stands twice, first in register[{seen[register.quantity]}]", shown(register.quantity)
             )
         seen.setdefault(register.quantity, index)
         yield from _register_faults(index, register)
@@ -29,8 +29,8 @@ def profile_faults(profile: Profile) -> Iterator[Fault]:
         yield Fault(
             ("verification",),
             "claims more than its registers do",
-            repr(profile.verification),
-            f"at most {weakest!r}, the weakest register's",
+            shown(profile.verification),
+            f"at most {shown(weakest)}, the weakest register's",
         )
     for name, ranges in (("forbidden", profile.limits.forbidden), ("bridge", profile.limits.bridge)):
         for index, (first, last) in enumerate(ranges):
@@ -43,22 +43,25 @@ def _register_faults(index: int, register: Register) -> Iterator[Fault]:
     quantity = QUANTITIES.get(register.quantity)
     key = ("register", index)
     if quantity is None:
-        yield Fault((*key, "quantity"), "is not a quantity", repr(register.quantity), did_you_mean(register.quantity, sorted(QUANTITIES)))
+        yield Fault((*key, "quantity"), "is not a quantity", shown(register.quantity), did_you_mean(register.quantity, sorted(QUANTITIES)))
         return
     if register.unit != quantity.unit:
         yield Fault(
-            (*key, "unit"), f"is not the unit of {register.quantity}", repr(register.unit), f"{quantity.unit!r}, with `scale` to match"
+            (*key, "unit"),
+            f"is not the unit of {register.quantity}",
+            shown(register.unit),
+            f"{shown(quantity.unit)}, with `scale` to match",
         )
     if register.counter is not None and not quantity.counter:
         yield Fault((*key, "counter"), f"{register.quantity} does not count up")
     if register.scale == 0:
         yield Fault((*key, "scale"), "makes every value nothing", "0", "any other number")
     if register.type == "text":
-        yield Fault((*key, "type"), f"{register.quantity} is a number", "'text'", "a type of number")
+        yield Fault((*key, "type"), f"{register.quantity} is a number", '"text"', "a type of number")
     elif register.length is not None:
         yield Fault((*key, "length"), "only a text has a length", str(register.length))
     if register.order in ("CDAB", "DCBA") and register.width < _ORDERED:
-        yield Fault((*key, "order"), f"{register.type} is one register", repr(register.order), "'ABCD' or 'BADC'")
+        yield Fault((*key, "order"), f"{register.type} is one register", shown(register.order), '"ABCD" or "BADC"')
 
 
 def _reach_faults(index: int, register: Register, profile: Profile) -> Iterator[Fault]:
@@ -87,7 +90,7 @@ def _identify_faults(profile: Profile) -> Iterator[Fault]:
             yield Fault(
                 ("identify", "windows", quantity),
                 "is not a quantity of this profile",
-                repr(quantity),
+                shown(quantity),
                 did_you_mean(quantity, sorted(known)),
             )
         if low >= high:

@@ -17,6 +17,7 @@ MAX_BYTES = 1024 * 1024
 """A larger file is refused before it is parsed."""
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+_SECRET = re.compile(r"password|token|secret|key\s*=", re.IGNORECASE)
 _CLOCK = re.compile(r"=\s*\d{1,2}:\d{2}\s*(?:#|$)")
 
 
@@ -110,8 +111,11 @@ def _syntax(message: str, name: str, text: str) -> ConfigError:
     allowed = None
     if _CLOCK.search(shown):
         allowed = 'a time of day as text: "22:30"'
+    elif "Illegal character '\\n'" in problem:
+        allowed = "a text that ends with its quote on the same line"
     elif re.search(r"=\s*[+-]?0\d", shown):
         allowed = "numbers without leading zero; hexadecimal as 0x10"
     elif re.search(r"=\s*(?:yes|no|on|off)\b", shown, re.IGNORECASE):
         allowed = "true or false"
-    return ConfigError(problem, file=name, line=number or None, found=repr(shown) if shown else None, allowed=allowed)
+    hidden = _SECRET.search(shown) is not None
+    return ConfigError(problem, file=name, line=number or None, found=f"`{shown}`" if shown and not hidden else None, allowed=allowed)

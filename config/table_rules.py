@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
+from config.explain import shown
 from config.source import Fault
 from config.tables import Calendar, Factors, Tariff
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
-_DAYS_ALLOWED = "'all', a day such as 'sun', or a span such as 'mon-sat'"
-_HOURS_ALLOWED = "'HH:MM-HH:MM'; over midnight as '22:00-04:00'"
+_DAYS_ALLOWED = '"all", a day such as "sun", or a span such as "mon-sat"'
+_HOURS_ALLOWED = '"HH:MM-HH:MM"; over midnight as "22:00-04:00"'
 
 
 def weekdays(text: str) -> tuple[int, ...]:
@@ -44,7 +45,7 @@ def tariff_faults(tariff: Tariff) -> Iterator[Fault]:
     ids: list[str] = []
     for index, schedule in enumerate(tariff.schedule):
         if schedule.id in ids:
-            yield Fault(("schedule", index, "id"), f"stands twice, first in schedule[{ids.index(schedule.id)}]", repr(schedule.id))
+            yield Fault(("schedule", index, "id"), f"stands twice, first in schedule[{ids.index(schedule.id)}]", shown(schedule.id))
         ids.append(schedule.id)
         for inner, window in enumerate(schedule.periods):
             key = ("schedule", index, "periods", inner)
@@ -65,19 +66,26 @@ def calendar_faults(calendar: Calendar) -> Iterator[Fault]:
         try:
             numbers = weekdays(days)
         except ValueError as error:
-            yield _fault(key, error)
+            yield _fault(key, days, error)
             continue
         for number in numbers:
             if number in taken:
-                yield Fault(key, f"{DAYS[number]} is already in {taken[number]!r}", repr(days))
+                yield Fault(key, f"{DAYS[number]} is already in {taken[number]!r}", shown(days))
             taken.setdefault(number, days)
         for index, shift in enumerate(shifts):
-            yield from _refused((*key, index), lambda text: minutes(text.split(" ", 1)[0]), shift)
+            yield from _refused((*key, index), _shift_minutes, shift)
 
 
 def factor_faults(factors: Factors) -> Iterator[Fault]:
     """Yield every broken rule of emission factors."""
     yield from _in_order("factor", [factor.from_ for factor in factors.factor])
+
+
+def _shift_minutes(shift: str) -> tuple[int, int]:
+    try:
+        return minutes(shift.split(" ", 1)[0])
+    except ValueError:
+        raise ValueError(f'{shift!r} is not a shift; allowed: hours and a name, such as "06:00-14:00 ca 1"') from None
 
 
 def _in_order(name: str, days: Sequence[date]) -> Iterator[Fault]:
@@ -90,10 +98,9 @@ def _refused(key: tuple[str | int, ...], read: Callable[[str], object], text: st
     try:
         read(text)
     except ValueError as error:
-        yield _fault(key, error)
+        yield _fault(key, text, error)
 
 
-def _fault(key: tuple[str | int, ...], error: ValueError) -> Fault:
+def _fault(key: tuple[str | int, ...], text: str, error: ValueError) -> Fault:
     problem, _, allowed = str(error).partition("; allowed: ")
-    found, _, rest = problem.partition(" is ")
-    return Fault(key, f"is {rest}", found, allowed)
+    return Fault(key, problem[len(repr(text)) + 1 :], shown(text), allowed)
