@@ -1,0 +1,36 @@
+"""The one-sided CUSUM and its score: how many days a clean chart would run until it stands that high.
+
+    S ← max(0, S + e − k)
+    ARL₀(S) = (e^v − v − 1) / (2 k²),   v = 2 k (S + 1.166)      score = log10 ARL₀(S)
+
+Source: Siegmund's approximation of the average run length (D. Siegmund, Sequential Analysis, 1985).
+"""
+
+from __future__ import annotations
+
+import math
+
+UP_K = 0.3
+DOWN_K = 0.5
+OVERSHOOT = 1.166
+
+
+def step(total: float, e: float, k: float = UP_K) -> float:
+    """Return the chart after one more standardised residual.
+
+    >>> step(0.0, 4.0), step(0.1, -1.0)
+    (3.7, 0.0)
+    """
+    return max(0.0, total + e - k)
+
+
+def score(total: float, k: float = UP_K) -> float:
+    """Return log10 of the average run length of a clean chart up to `total`, in log space where e^v is huge.
+
+    >>> round(score(0.0), 2), round(score(19.0), 2), round(score(1000.0), 1)
+    (0.24, 6.0, 261.6)
+    """
+    v = 2 * k * (total + OVERSHOOT)
+    if v > 60:
+        return (v - math.log(2 * k * k)) / math.log(10)
+    return math.log10((math.exp(v) - v - 1) / (2 * k * k))

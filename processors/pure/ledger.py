@@ -1,0 +1,237 @@
+"""The event ledger: how much energy a waste event has cost so far, with its 90 % band, hour by hour.
+
+The clean reference is θ of the day before `since`, for every channel, frozen. δ_c is the mean residual against
+it over the n valid days since then (those before the alarm too). Energy by parts (docs/detection.md, "Energy"):
+
+    no schedule                      W = 24 n δ_base if base opened the event, else 24 n δ_tot
+    δ_off > 0 and (opened by base, off or edge, or δ_off significant):
+        δ_on > δ_off/2               W = n (H_off + H_on) δ_off       round the clock: off-hours are the cleaner gauge
+        else δ_deep < δ_edge/2       W = Σ_d h_edge(d) δ_edge(d)      early start or late stop
+        else                         W = Σ_d h_off(d) δ_off(d)        off-hours only
+    otherwise                        W = Σ_d h_on(d) δ_on(d)
+
+    half-width = 5.5 · 24 · L · s_tot · √((1+ρ)/(1−ρ) · (n + n²/87))
+
+h(d) are the channel's hours on the weekday of day d, so that a weekend counts with its own hours. Channels are
+never summed: base ⊂ off ⊂ tot.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from driftwatt.alerts import Range
+from processors.pure.baseline import FORGET, dot
+from processors.pure.channels import CHANNELS, Chart
+from processors.pure.memory import Past
+from processors.pure.outputs import Channel
+from processors.pure.schedule import EDGE, RUNNING, Schedule
+
+BAND_FACTOR = 5.5
+REFERENCE_DAYS = 1 / (1 - FORGET)
+RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
+BASE, OFF, EDGES, ON, TOT = range(5)
+Part = Literal["all", "off", "edge", "on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """One channel over the days of an event, in shares of L: days, Σ value, Σ reference, Σ hours·residual, Σ hours."""
+
+    n: int = 0
+    y: float = 0.0
+    clean: float = 0.0
+    energy: float = 0.0
+    hours: float = 0.0
+
+    @property
+    def delta(self) -> float:
+        """Mean residual against the frozen reference."""
+        return (self.y - self.clean) / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
+
+    `days` counts valid days since `since`; `level` smooths the opening channel's residual; `answered` is the
+    answer given so far. `old_*` stands for days that have left the memory: weights per bin and their span.
+    """
+
+    channel: Channel
+    since_ms: int
+    since: int
+    opened: int
+    score: float
+    provisional: bool
+    clean: tuple[tuple[float, ...], ...]
+    usual: list[float]
+    days: int = 0
+    sums: tuple[Sums, ...] = tuple(Sums() for _ in CHANNELS)
+    level: float = 0.0
+    answered: str = ""
+    old_weights: tuple[float, ...] = ()
+    old_until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What an event amounts to: energy in kWh, hours per day, mean powers of the opening channel in kW, its part."""
+
+    kwh: Range
+    hours: float
+    expected_kw: float
+    actual_kw: float
+    part: Part
+
+
+def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
+    """Return how many hours a channel has on a row of the week."""
+    if channel in (BASE, TOT) or not schedule.known:
+        return 24.0
+    if channel == EDGES:
+        return float(schedule.edge_hours(weekday))
+    off = float(schedule.off_hours(weekday))
+    return off if channel == OFF else 24.0 - off
+
+
+def add_day(event: Event, day: Past, schedule: Schedule, newer: Sequence[Event] = (), *, sign: int = 1) -> Event:
+    """Return the event with one valid day more (`sign` −1 takes the excess over `newer` back out, see `yield_to`).
+
+    Where a newer event runs, this one counts only up to the newer one's reference: no kWh twice.
+    """
+    sums = list(event.sums)
+    for c, y in enumerate(day.ys):
+        if y is None:
+            continue
+        seen = min([y, *(dot(other.clean[c], day.z) for other in newer if day.ordinal >= other.since)])
+        clean = dot(event.clean[c], day.z)
+        hours = channel_hours(schedule, c, day.weekday)
+        was = sums[c]
+        sums[c] = Sums(
+            was.n + sign,
+            was.y + sign * seen,
+            was.clean + sign * clean,
+            was.energy + sign * hours * (seen - clean),
+            was.hours + sign * hours,
+        )
+        if sign > 0 and CHANNELS[c] == event.channel:
+            event = replace(event, level=event.level + RESOLVED_WEIGHT * (seen - clean - event.level))
+    return replace(event, sums=tuple(sums), days=event.days + sign)
+
+
+def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
+    """Return a new event with the days since its beginning booked."""
+    for day in days:
+        if day.ordinal >= event.since:
+            event = add_day(event, day, schedule)
+    return replace(event, level=event.sums[CHANNELS.index(event.channel)].delta)
+
+
+def yield_to(event: Event, newer: Event, days: Sequence[Past], schedule: Schedule) -> Event:
+    """Return an older event with the days of a newer one counted only up to the newer one's reference."""
+    for day in days:
+        if day.ordinal >= max(event.since, newer.since):
+            event = add_day(add_day(event, day, schedule, sign=-1), day, schedule, (newer,))
+    return event
+
+
+def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:
+    """Return what the event amounts to so far."""
+    level, n = schedule.level, event.days
+    part, per_level, hours = _energy(event, schedule, charts)
+    total = charts[TOT]
+    rho = total.rho
+    stretch = (1 + rho) / (1 - rho) * (max(n, 1) + n * n / REFERENCE_DAYS)
+    half = BAND_FACTOR * 24 * level * total.sigma(0) * math.sqrt(stretch)
+    kwh = max(0.0, per_level * level)
+    own = event.sums[CHANNELS.index(event.channel)]
+    days = max(own.n, 1)
+    return Account(Range(kwh, max(0.0, kwh - half), kwh + half), hours, own.clean / days * level, own.y / days * level, part)
+
+
+def _energy(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> tuple[Part, float, float]:
+    """Return the part of the day that the waste runs in, its energy in L·h, and its hours per day."""
+    n, sums = event.days, event.sums
+    if not schedule.known:
+        return "all", 24.0 * n * sums[BASE if event.channel == "base" else TOT].delta, 24.0
+    off, edge, on = sums[OFF], sums[EDGES], sums[ON]
+    if off.delta > 0 and (event.channel in ("base", "off", "edge") or _significant(off, charts[OFF])):
+        if on.delta > off.delta / 2:
+            return "all", 24.0 * n * off.delta, 24.0
+        deep_hours = off.hours - edge.hours
+        deep = (off.energy - edge.energy) / deep_hours if deep_hours > 0 else 0.0
+        if edge.delta > 0 and deep < edge.delta / 2:
+            return "edge", edge.energy, edge.hours / max(edge.n, 1)
+        return "off", off.energy, off.hours / max(off.n, 1)
+    return "on", on.energy, on.hours / max(on.n, 1)
+
+
+def _significant(sums: Sums, chart: Chart) -> bool:
+    if not sums.n:
+        return False
+    rho = chart.rho
+    return sums.delta / (chart.sigma(0) * math.sqrt((1 + rho) / (1 - rho) / sums.n)) > 1
+
+
+def resolved(event: Event, chart: Chart, ordinal: int, group: int) -> bool:
+    """Tell whether the opening channel has been back at its reference for long enough."""
+    return ordinal - event.opened >= RESOLVED_DAYS and event.level < RESOLVED_SHARE * chart.sigma(group)
+
+
+def wasteful(schedule: Schedule, part: Part) -> list[bool]:
+    """Return which of the 168 bins belong to a part of the day."""
+    if part == "all" or not schedule.known:
+        return [True] * 168
+    if part == "on":
+        return [code == RUNNING for code in schedule.mask]
+    return [code == EDGE if part == "edge" else code != RUNNING for code in schedule.mask]
+
+
+def forget_day(event: Event, day: Past) -> Event:
+    """Return the event when a day leaves the memory: its excess is kept by hour of week, and its hours are not."""
+    if day.ordinal < event.since:
+        return event
+    weights = list(event.old_weights or (0.0,) * 168)
+    for _, b, kw in day.hours():
+        weights[b] += max(0.0, kw - event.usual[b])
+    return replace(event, old_weights=tuple(weights), old_until_ms=day.start_ms + 24 * 3_600_000)
+
+
+def spread(event: Event, found: Account, schedule: Schedule, days: Sequence[Past]) -> tuple[tuple[int, float], ...]:
+    """Return (hour start ms, kWh) of the event's energy, ascending, in proportion to each hour's excess.
+
+    Days that have left the memory appear as one hour per bin in the last week that did.
+    """
+    if found.kwh.value <= 0:
+        return ()
+    inside = wasteful(schedule, found.part)
+    hours: list[tuple[int, float]] = []
+    if event.old_weights:
+        hours += _old_hours(event, inside, days)
+    for day in days:
+        if day.ordinal >= event.since:
+            hours += [(start_ms, max(0.0, kw - event.usual[b])) for start_ms, b, kw in day.hours() if inside[b]]
+    total = sum(weight for _, weight in hours)
+    if total <= 0:
+        return tuple((start_ms, found.kwh.value / len(hours)) for start_ms, _ in hours)
+    return tuple((start_ms, found.kwh.value * weight / total) for start_ms, weight in hours if weight > 0)
+
+
+def _old_hours(event: Event, inside: Sequence[bool], days: Sequence[Past]) -> list[tuple[int, float]]:
+    """Return one hour per bin inside the last week before `old_until_ms`, aligned to the local week of `days`."""
+    if not days:
+        return []
+    anchor_bin = 24 * ((days[-1].ordinal - 1) % 7)
+    begin_ms = event.old_until_ms - 168 * 3_600_000
+    found = []
+    for b, weight in enumerate(event.old_weights):
+        if not inside[b] or weight <= 0:
+            continue
+        like_ms = days[-1].start_ms + (b - anchor_bin) * 3_600_000
+        week_ms = 168 * 3_600_000
+        found.append((begin_ms + (like_ms - begin_ms) % week_ms, weight))
+    return sorted(found)

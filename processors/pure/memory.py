@@ -1,0 +1,76 @@
+"""What detection remembers of a meter beyond the open day: the last days, the charts and the level of learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from processors.pure.channels import CHANNELS, Chart, Seen
+from processors.pure.expected import Shape
+from processors.pure.hours import HOUR_MS
+from processors.pure.schedule import Schedule
+
+DAYS = 60
+"""So many past valid days are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One valid day that is over.
+
+    `at` are hours since `start_ms` (bytes), `bins` their hour-of-week bins (bytes), `kw` their mean powers.
+    `ys` and `rs` are value and residual per channel in the order of CHANNELS, in shares of L, None where the
+    channel had too few hours. `weekday` is the row of the week used, `group` 0 for working days, else 1.
+    """
+
+    ordinal: int
+    start_ms: int
+    weekday: int
+    group: int
+    z: tuple[float, ...]
+    at: bytes
+    bins: bytes
+    kw: tuple[float, ...]
+    ys: tuple[float | None, ...] = ()
+    rs: tuple[float | None, ...] = ()
+
+    def hours(self) -> list[tuple[int, int, float]]:
+        """Return (start ms, bin, kW) of the good hours."""
+        return [(self.start_ms + at * HOUR_MS, b, kw) for at, b, kw in zip(self.at, self.bins, self.kw, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Changes once a day. `days` are the last valid days, oldest first; before `schedule` is learned, the buffer.
+
+    `valid_days` counts all valid days ever, `first` is the ordinal of the first. `work` and `off` are the means
+    of working and free days in kW with their weights' counts; `production` the mean of the driver over the
+    learning period with its count of days; `weather` the last known CDD/10 and HDD/10.
+    `readiness` is the state last told. `false_alarms` counts dismissed events.
+    """
+
+    days: tuple[Past, ...] = ()
+    valid_days: int = 0
+    first: int = 0
+    schedule: Schedule | None = None
+    charts: tuple[Chart, ...] = tuple(Chart() for _ in CHANNELS)
+    shape: Shape | None = None
+    work: float = 0.0
+    works: int = 0
+    off: float = 0.0
+    offs: int = 0
+    production: float = 0.0
+    productions: int = 0
+    weather: tuple[float, float] = (0.0, 0.0)
+    readiness: str = ""
+    false_alarms: int = 0
+    cache: list[bytes] = field(default_factory=list, compare=False, repr=False)
+
+    def seen(self, channel: int) -> list[Seen]:
+        """Return the last days as the chart of one channel (its place in CHANNELS) saw them."""
+        found = []
+        for day in self.days:
+            if len(day.ys) > channel:
+                y, r = day.ys[channel], day.rs[channel]
+                if y is not None and r is not None:
+                    found.append(Seen(day.z, y, r, day.group))
+        return found

@@ -1,0 +1,184 @@
+"""Waste events of one meter: when they open, what is said of them day by day, when they close.
+
+A meter has at most one event that waits for an answer; nothing new opens before it. Answered events go on
+counting. Source: docs/detection.md, "Tests" and "Events".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from driftwatt.alerts import Range
+from processors.pure import expected, hours, ledger
+from processors.pure.channels import CHANNELS, FREEZE, quiet
+from processors.pure.fast import Fast
+from processors.pure.hours import Day
+from processors.pure.ledger import OFF, Event
+from processors.pure.memory import Memory, Past
+from processors.pure.outputs import Channel, WasteFinding
+from processors.pure.schedule import RUNNING, Schedule
+from processors.pure.settings import Settings
+
+NO_SCHEDULE = Schedule(0.0)
+MOST_OPEN = 6
+"""More open events than this would be the reference's fault, not the load's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The meter at one instant: what it remembers, its settings, and the time of what is said."""
+
+    memory: Memory
+    settings: Settings
+    at_ms: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learned schedule; before there is one, one without off-hours."""
+        return self.memory.schedule or NO_SCHEDULE
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step did: the open events, the memory (charts may have been quieted), and the findings."""
+
+    events: tuple[Event, ...]
+    memory: Memory
+    findings: tuple[WasteFinding, ...] = ()
+
+
+def may_open(memory: Memory, events: Sequence[Event]) -> bool:
+    """Tell whether a new event may open."""
+    waiting = any(not event.answered for event in events)
+    return memory.readiness in ("provisional", "ready") and not waiting and len(events) < MOST_OPEN
+
+
+def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | None) -> Step:
+    """Book a day that is over on every open event, close the resolved ones, and open one if a chart says so.
+
+    `past` is already the last of the memory's days; `left` is the day that left the memory for it, if one did.
+    """
+    kept: list[Event] = []
+    findings: list[WasteFinding] = []
+    memory = scene.memory
+    for i, was in enumerate(events):
+        event = ledger.add_day(was, past, scene.schedule, events[i + 1 :])
+        event = event if left is None else ledger.forget_day(event, left)
+        if ledger.resolved(event, memory.charts[CHANNELS.index(event.channel)], past.ordinal, past.group):
+            findings.append(finding(event, "closed", scene, reason="resolved"))
+            memory = replace(memory, charts=tuple(quiet(chart) for chart in memory.charts))
+            continue
+        kept.append(event)
+        findings.append(finding(event, "updated", scene))
+    step = _open_by_chart(tuple(kept), replace(scene, memory=memory), past)
+    return Step(step.events, step.memory, (*findings, *step.findings))
+
+
+def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
+    memory = scene.memory
+    if not may_open(memory, events):
+        return Step(events, memory)
+    highest = max(range(len(CHANNELS)), key=lambda c: memory.charts[c].score)
+    chart = memory.charts[highest]
+    if chart.score <= scene.settings.threshold:
+        return Step(events, memory)
+    since_ms = hours.day_start_ms(chart.since, scene.settings.zone)
+    return _join(events, _new(CHANNELS[highest], (chart.since, since_ms), past.ordinal, chart.score, memory), scene)
+
+
+def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) -> Step:
+    """Open an event on the word of the fast test, in the running `day`.
+
+    It began on the local day of the test's run; on an earlier one if the daily chart was already on its way up.
+    """
+    memory, zone = scene.memory, scene.settings.zone
+    since = datetime.fromtimestamp(test.since_ms / 1000, zone).toordinal()
+    chart = memory.charts[OFF]
+    if chart.run and chart.score > FREEZE:
+        since = min(since, chart.since)
+    event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
+    step = _join(events, event, scene)
+    return replace(step, findings=(_with_today(step.findings[0], event, scene, day, test),))
+
+
+def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory) -> Event:
+    """Return an event as it begins; `since` is the first day's (ordinal, start ms)."""
+    shape, level = memory.shape or expected.blank(), (memory.schedule or NO_SCHEDULE).level
+    usual = [expected.usual(shape, b, level) for b in range(hours.BINS)]
+    clean = tuple(chart.theta_before(since[0]) for chart in memory.charts)
+    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual)
+
+
+def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
+    """Book the new event's days so far; older events give way to it, so that no kWh counts twice."""
+    days = scene.memory.days
+    event = ledger.opened(event, days, scene.schedule)
+    older = tuple(ledger.yield_to(was, event, days, scene.schedule) for was in events)
+    return Step((*older, event), scene.memory, (finding(event, "opened", scene),))
+
+
+def finding(event: Event, state: Literal["opened", "updated", "answered", "closed"], scene: Scene, *, reason: str = "") -> WasteFinding:
+    """Return what is to be said of an event now."""
+    memory = scene.memory
+    found = ledger.account(event, scene.schedule, memory.charts)
+    return WasteFinding(
+        meter=scene.settings.meter,
+        state=state,
+        channel=event.channel,
+        at_ms=scene.at_ms,
+        since_ms=event.since_ms,
+        score=event.score if state == "opened" else memory.charts[CHANNELS.index(event.channel)].score,
+        threshold=scene.settings.threshold,
+        provisional=event.provisional,
+        days=event.days,
+        days_learned=memory.valid_days,
+        expected_kw=found.expected_kw,
+        actual_kw=found.actual_kw,
+        hours=found.hours,
+        kwh=found.kwh,
+        spread=ledger.spread(event, found, scene.schedule, memory.days),
+        evidence=_evidence(event, memory, scene.schedule.level),
+        reason=reason,
+    )
+
+
+def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, float | str], ...]:
+    """Return what each channel that has moved says, the opening one first."""
+    rows: list[dict[str, float | str]] = []
+    for c, name in enumerate(CHANNELS):
+        chart, sums = memory.charts[c], event.sums[c]
+        if not sums.n or (name != event.channel and chart.score <= FREEZE):
+            continue
+        rows.append(
+            {
+                "channel": name,
+                "score": chart.score,
+                "expected_kw": sums.clean / sums.n * level,
+                "actual_kw": sums.y / sums.n * level,
+                "sigma_kw": chart.sigma(0) * level,
+            }
+        )
+    return tuple(sorted(rows, key=lambda row: row["channel"] != event.channel))
+
+
+def _with_today(said: WasteFinding, event: Event, scene: Scene, day: Day, test: Fast) -> WasteFinding:
+    """Return the first finding of a fast event with the off-hours of the running day counted in."""
+    mask = scene.schedule.mask
+    today: list[tuple[int, float]] = []
+    for at, hour, kw in zip(day.at, day.hours, day.kw, strict=True):
+        b = day.bin(hour)
+        excess = kw - event.usual[b]
+        if mask[b] != RUNNING and excess > 0:
+            today.append((day.start_ms + at * hours.HOUR_MS, excess))
+    extra = sum(kwh for _, kwh in today)
+    return replace(
+        said,
+        expected_kw=test.usual_kwh / max(test.hours, 1),
+        actual_kw=test.kwh / max(test.hours, 1),
+        hours=said.hours or float(test.hours),
+        kwh=Range(said.kwh.value + extra, said.kwh.low + extra / 2, said.kwh.high + extra),
+        spread=(*said.spread, *today),
+    )
