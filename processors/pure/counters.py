@@ -35,7 +35,7 @@ class Counter(NamedTuple):
 
     The last believed value stands at `t_ms`; `changed_ms` is when it last moved. Energy told so far is
     `base + (value − ref)`: `ref` is where the segment begins (less a modulus for each rollover), so that energy
-    between any two readings of a segment is the difference of their values. `held_ms` is 0 when nothing is held.
+    between any two readings of a segment is the difference of their values. `held_ms` is -1 when nothing is held.
     """
 
     t_ms: int
@@ -43,7 +43,7 @@ class Counter(NamedTuple):
     base: float
     ref: float
     changed_ms: int
-    held_ms: int = 0
+    held_ms: int = -1
     held: float = 0.0
 
     @property
@@ -76,7 +76,7 @@ def step(counter: Counter, t_ms: int, value: float, limits: Limits) -> tuple[Cou
     gain = _gain(counter, t_ms, value, limits)
     if gain is not None:
         return _moved(counter, t_ms, value, gain, limits)
-    if counter.held_ms:
+    if counter.held_ms >= 0:
         began = Counter(counter.held_ms, counter.held, counter.total, counter.held, counter.held_ms)
         gain = _gain(began, t_ms, value, limits)
         if gain is not None:

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from driftwatt.readings import Reading
-from processors.pure import detector
+from processors.pure import detector, energy, energy_bytes
 from processors.pure.detector import Answer, DetectorState
+from processors.pure.energy import Energy, Told
+from processors.pure.normalize import measured
 from processors.pure.outputs import Channel, Output
 from processors.pure.policy import MeterPolicy
 
@@ -25,30 +27,31 @@ class State:
     """
 
     meter: str
+    energy: Energy
     detector: DetectorState
 
 
 def begin(meter: str, policy: MeterPolicy) -> State:
     """Return the state of a meter nothing is known about."""
-    return State(meter, detector.begin(policy.settings))
+    return State(meter, Energy(), detector.begin(policy.settings))
 
 
 def on_reading(state: State, reading: Reading, policy: MeterPolicy) -> tuple[State, tuple[Output, ...]]:
-    """Take one reading of this meter. Returns the new state and what follows, oldest first."""
-    del reading, policy
-    return state, ()
+    """Take one reading of this meter. Returns the new state and what follows, oldest first.
+
+    A quarter-hour is followed by what the detector says about it, and by the hour and day that end with it.
+    """
+    return _judged(state, energy.take(state.energy, measured(reading, policy), policy), policy)
 
 
 def wake_at(state: State) -> int | None:
     """Return the instant (UTC ms) at which silence becomes news, or None while nothing is awaited."""
-    del state
-    return None
+    return state.energy.wake_ms if state.energy.wake_ms >= 0 else None
 
 
 def on_wake(state: State, now_ms: int, policy: MeterPolicy) -> tuple[State, tuple[Output, ...]]:
-    """Take note that it is `now_ms` and nothing came. Before `wake_at` this changes nothing."""
-    del now_ms, policy
-    return state, ()
+    """Take note that it is `now_ms` and nothing came. Before `wake_at` this changes nothing; silence closes no interval."""
+    return _judged(state, energy.fall_silent(state.energy, now_ms, policy), policy)
 
 
 def answer(
@@ -56,14 +59,33 @@ def answer(
 ) -> tuple[State, tuple[Output, ...]]:
     """Hand a person's answer to the detector."""
     told, outputs = detector.answer(state.detector, policy.settings, channel, since_ms, what, at_ms)
-    return State(state.meter, told), outputs
+    return State(state.meter, state.energy, told), outputs
 
 
 def parts(state: State) -> dict[str, bytes]:
     """Return the state as bytes: `energy` is small and changes with every reading, `detector` with intervals only."""
-    return {"energy": state.meter.encode(), "detector": detector.dump(state.detector)}
+    return {"energy": energy_part(state), "detector": detector.dump(state.detector)}
+
+
+def energy_part(state: State) -> bytes:
+    """Return only the small part that changes with every reading."""
+    return energy_bytes.dump(state.meter, state.energy)
 
 
 def restore(stored: Mapping[str, bytes]) -> State:
     """Return the state whose parts were stored, bit for bit. Raises WireError for damage, UnknownMajor for a newer version."""
-    return State(stored["energy"].decode(), detector.load(stored["detector"]))
+    meter, known = energy_bytes.load(stored["energy"])
+    return State(meter, known, detector.load(stored["detector"]))
+
+
+def _judged(state: State, told: Told, policy: MeterPolicy) -> tuple[State, tuple[Output, ...]]:
+    if not told.intervals:
+        return State(state.meter, told.energy, state.detector), told.findings
+    outputs: list[Output] = []
+    judge = state.detector
+    for interval in told.intervals:
+        outputs.append(interval)
+        if interval.kind == "15m":
+            judge, said = detector.on_interval(judge, interval, policy.settings)
+            outputs += said
+    return State(state.meter, told.energy, judge), (*outputs, *told.findings)

@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from driftwatt.wire import CounterFacts, HelloMeter
 from processors.pure.calendar import DayCalendar
-from processors.pure.detector import Settings
+from processors.pure.settings import Settings
 from processors.pure.price import FactorBook, TariffBook
 
 DEFAULT_MAX_POWER_W = 20e6
