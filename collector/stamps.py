@@ -11,9 +11,11 @@ from driftwatt.readings import ClockState
 
 log = logging.getLogger(__name__)
 
+ASK_EVERY_S = 5.0
+
 
 class Stamps:
-    """Stamps polls. `synced` asks the kernel whether the clock is synchronised; it is asked at most every 5 s."""
+    """Stamps polls. `synced` asks the kernel whether the clock is synchronised; it is asked seldom."""
 
     def __init__(self, clock: Clock, synced: Callable[[], bool]) -> None:
         self._clock = clock
@@ -28,16 +30,19 @@ class Stamps:
         """How far the next stamp could be trusted, as far as is known now."""
         if self._keeping.behind_since_s is not None:
             return "uncertain"
-        return "ok" if self._synced else "unsynced"
+        return "ok" if self._is_synced(self._clock.monotonic_s()) else "unsynced"
 
     def __call__(self) -> tuple[int, ClockState]:
         """Return UTC milliseconds and the state of the clock."""
         now_s = self._clock.monotonic_s()
-        if now_s - self._asked_s >= 5.0:
-            self._synced, self._asked_s = self._ask(), now_s
         was = self._keeping
-        self._keeping, t_ms, state = stamp(was, self._clock.now_ms(), now_s, synced=self._synced)
+        self._keeping, t_ms, state = stamp(was, self._clock.now_ms(), now_s, synced=self._is_synced(now_s))
         if was.behind_since_s is None and self._keeping.behind_since_s is not None:
             self.steps += 1
             log.warning("the clock stepped back; readings go on with the old time until the new one has been stable")
         return t_ms, state
+
+    def _is_synced(self, now_s: float) -> bool:
+        if now_s - self._asked_s >= ASK_EVERY_S:
+            self._synced, self._asked_s = self._ask(), now_s
+        return self._synced

@@ -17,7 +17,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 from collector.pure.frames import FUNCTION_CODE, READ_ONLY, BusFault, Reply, Request
 from driftwatt.errors import ConfigError, Unavailable
 
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # it reports every timeout as an error; the poller tells it once
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # it shouts at every timeout; the poller tells it once
 
 _NEVER = 2**31
 _HEADER = 7  # bytes before the function code: transaction, protocol, length, unit
