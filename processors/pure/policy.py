@@ -8,8 +8,8 @@ from datetime import tzinfo
 
 from driftwatt.wire import CounterFacts, HelloMeter
 from processors.pure.calendar import DayCalendar
-from processors.pure.settings import Settings
 from processors.pure.price import FactorBook, TariffBook
+from processors.pure.settings import Settings
 
 DEFAULT_MAX_POWER_W = 20e6
 """Upper bound of a feeder whose rating nobody wrote down; only steps above it are called implausible."""
