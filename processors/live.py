@@ -46,6 +46,7 @@ class Board:
     broker_connected: bool = False
     store: Store = field(default_factory=Store)
     heard_ms: dict[str, int] = field(default_factory=dict)
+    started_ms: int = 0
     edges: dict[str, EdgeNow] = field(default_factory=dict)
     _meters: dict[str, MeterNow] = field(default_factory=dict)
     _unlisted: dict[str, Reading] = field(default_factory=dict)
@@ -57,10 +58,9 @@ class Board:
     _changed: set[str] = field(default_factory=set)
     _timer: asyncio.TimerHandle | None = None
     _told_s: float = 0.0
-    _started_ms: int = 0
 
     def __post_init__(self) -> None:
-        self._started_ms = self.clock.now_ms()
+        self.started_ms = self.clock.now_ms()
         self._meters = {meter: MeterNow(meter) for meter in sorted(self.listed)}
 
     def snapshot(self) -> Snapshot:
@@ -76,7 +76,7 @@ class Board:
             broker_connected=self.broker_connected,
             store_ok=self.store.ok,
             store_lag_s=self.store.lag_s,
-            started_ms=self._started_ms,
+            started_ms=self.started_ms,
         )
 
     def subscribe(self) -> asyncio.Queue[str]:
@@ -93,8 +93,9 @@ class Board:
         """Take rows of one edge, from either road."""
         now_ms = self.clock.now_ms()
         for row in rows:
-            self.heard_ms[row.meter] = now_ms
             known = self._meters.get(row.meter)
+            if known and isinstance(row, Reading):
+                self.heard_ms[row.meter] = now_ms
             if known is None:
                 self._on_unlisted(row)
             elif isinstance(row, Reading):

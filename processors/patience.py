@@ -1,0 +1,76 @@
+"""Blocking work in a thread, tried until it is done: what the store and the state file do to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from driftwatt.errors import PartialWrite, Refused, Unavailable
+from processors.pure.backoff import wait_s
+
+log = logging.getLogger(__name__)
+
+REFUSED_WAIT_S = 30.0
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Patience:
+    """One worker thread of its own, and the trouble it has: `since_s` is None while all is well.
+
+    `name` names it in logs. `trouble` is the last failure's text; `refused` is true when the other side said no.
+    """
+
+    name: str
+    on_change: Callable[[], None] = lambda: None
+    trouble: str = ""
+    refused: bool = False
+    _thread: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+
+    async def once(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do it once in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *args, **kwargs))
+
+    async def until_done(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do it until it neither raises Unavailable nor Refused; anything else it raises comes through."""
+        failures = 0
+        while True:
+            try:
+                done = await self.once(work, *args, **kwargs)
+            except (Unavailable, Refused) as error:
+                failures += 1
+                refused = isinstance(error, Refused)
+                asked_s = error.wait_s if isinstance(error, Unavailable) else REFUSED_WAIT_S
+                self._failed(str(error), refused=refused, failures=failures)
+                await asyncio.sleep(wait_s(failures, asked_s=asked_s, chance=random.random()))  # noqa: S311 - spreads retries
+                continue
+            except PartialWrite:
+                self._recovered()
+                raise
+            self._recovered()
+            return done
+
+    def stop(self) -> None:
+        """End the thread; work under way is finished first."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _failed(self, text: str, *, refused: bool, failures: int) -> None:
+        log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s: %s; trying again", self.name, text)
+        self.trouble, self.refused = text, refused
+        self.on_change()
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            log.info("%s works again", self.name)
+            self.trouble, self.refused = "", False
+            self.on_change()

@@ -1,0 +1,286 @@
+"""The loop of the plant: messages in; stored, judged, committed, acknowledged, shown. In that order.
+
+One cycle takes what waits in the inbox and writes once: readings to the store, then what the engine made of
+them, then one state transaction with checkpoint, engine state, books and alerts. Only then is anything
+acknowledged or published. A crash anywhere leaves the last commit, and the edges send the rest again.
+While the store does not take the readings the cycle waits and the bounded inbox fills; nothing is lost,
+because nothing was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from driftwatt.alerts import Alert
+from driftwatt.clock import Clock
+from driftwatt.errors import PartialWrite, Refused, WireError
+from driftwatt.readings import Reading
+from driftwatt.topics import parse, topic
+from driftwatt.wire import Ack, EdgeState, Hello, from_bytes, read_live, row_bytes, to_bytes
+from processors.live import Board
+from processors.patience import Patience
+from processors.ports import Link, Message, SeriesStore, StateFile
+from processors.pure import delivery
+from processors.pure.alerts import NotPossibleError
+from processors.pure.board import Answer
+from processors.pure.commit import Commit, SetAside
+from processors.pure.intake import Intake, Taken
+from processors.pure.judge import Judge, Products
+
+log = logging.getLogger(__name__)
+
+CYCLE_BYTES = 2 * 1024 * 1024
+SLICE_S = 0.02
+"""Longest the loop computes without letting the page answer."""
+TICK_S = 1.0
+JOURNAL_NOTE = "journal_applied"
+_T = TypeVar("_T")
+
+
+class Mail(Protocol):
+    """Where messages wait; see processors.adapters.inbox."""
+
+    counted_waiting: asyncio.Event
+    shown_waiting: asyncio.Event
+
+    def counted(self, max_bytes: int) -> list[Message]:
+        """Return the oldest messages that have to be taken in order."""
+
+    def shown(self) -> list[Message]:
+        """Return the messages that only matter while they are new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Trouble that lasts: first and last seen, and a text for people."""
+
+    since_ms: int
+    last_ms: int
+    text: str
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One plant at work. `by` names this life of the processor; `announce` publishes alerts that changed."""
+
+    by: str
+    clock: Clock
+    store: SeriesStore
+    state: StateFile
+    link: Link
+    mail: Mail
+    board: Board
+    judge: Judge
+    intake: Intake
+    announce: Callable[[Iterable[Alert]], None] = lambda _alerts: None
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    storing: Patience = field(default_factory=lambda: Patience("store"))
+    keeping: Patience = field(default_factory=lambda: Patience("state file"))
+    _answered: Products = field(default_factory=Products)
+    _journal: int = 0
+    _journal_kept: int = 0
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _ticked_s: float = 0.0
+
+    async def begin(self) -> None:
+        """Go on from what was committed. Raises Unavailable, WireError for a damaged state."""
+        kept = await self.keeping.once(self.state.load)
+        self.judge.restore(kept.parts, {alert.id: alert for alert in kept.alerts})
+        self.intake.delivery = delivery.begin(kept.checkpoints)
+        for key, payload in kept.notes.items():
+            if key.startswith("hello:"):
+                self._hello(from_bytes(Hello, payload.encode()))
+        self._journal = self._journal_kept = int(kept.notes.get(JOURNAL_NOTE, 0))
+        for entry in await self.keeping.once(self.state.journaled, self._journal):
+            self._take_answer(entry.answer)
+            self._journal = entry.number
+
+    async def noted(self, key: str) -> int:
+        """Return a number committed earlier under `key`, 0 if none was."""
+        return int((await self.keeping.once(self.state.load)).notes.get(key, 0))
+
+    async def run(self) -> None:
+        """Work for ever. Cancel it to stop; what was not acknowledged comes again."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._show())
+            tasks.create_task(self._work())
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take what waits, at most `deadline_s`, for a clean end. Nothing relies on it."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                while messages := self.mail.counted(CYCLE_BYTES):
+                    await self.cycle(messages)
+                await self.cycle([])
+        except TimeoutError:
+            log.warning("stopping with messages not taken; they are not acknowledged and come again")
+
+    async def cycle(self, messages: Sequence[Message]) -> None:
+        """Take these messages, store, judge, commit, acknowledge, show."""
+        taken = Taken()
+        await self._sliced(messages, lambda message: self._take(message, taken))
+        for hello in taken.hellos:
+            self._hello(hello)
+        self._raise_alarms(taken.alarms)
+        await self.apply(taken, "stored")
+
+    async def apply(self, taken: Taken, word: str) -> None:
+        """Store and judge readings, commit all that was taken, acknowledge and show it. `word` counts the readings."""
+        accepted = await self._store_readings(taken, word)
+        products, self._answered, journal = self._answered, Products(), self._journal
+        await self._sliced(accepted, lambda reading: self.judge.on_reading(reading, products))
+        if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
+            self._ticked_s = self.clock.monotonic_s()
+            self.judge.on_tick(self.clock.now_ms(), self._heard_ms, products)
+        await self._store_products(products)
+        await self._commit(taken.commit, products, journal)
+        self._acknowledge(taken)
+        self._show_taken(taken, products)
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return every alert that is kept, open or closed, in any order."""
+        return tuple(self.judge.book.values())
+
+    async def answer(self, answer: Answer) -> Alert:
+        """Journal the answer durably, apply it and return the alert as it is now.
+
+        Raises KeyError for an unknown alert, Refused with a sentence when the rules do not allow it.
+        """
+        try:
+            self.judge.tried(answer)
+            self._journal = max(self._journal, await self.keeping.once(self.state.journal, answer))
+            alert = self.judge.on_answer(answer, self._answered)
+        except NotPossibleError as error:
+            raise Refused(str(error)) from error
+        self._wanted.set()
+        self.board.changed("alerts")
+        return alert
+
+    async def _work(self) -> None:
+        while True:
+            await self._wait()
+            await self.cycle(self.mail.counted(CYCLE_BYTES))
+
+    async def _wait(self) -> None:
+        waiting = {asyncio.ensure_future(event.wait()) for event in (self.mail.counted_waiting, self._wanted)}
+        try:
+            await asyncio.wait(waiting, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiting:
+                waiter.cancel()
+        self._wanted.clear()
+
+    async def _show(self) -> None:
+        while True:
+            await self.mail.shown_waiting.wait()
+            for message in self.mail.shown():
+                self._show_message(message)
+
+    def _show_message(self, message: Message) -> None:
+        try:
+            edge, kind = parse(message.topic)
+            if kind == "live":
+                self.board.on_rows(edge, read_live(message.payload))
+            else:
+                self.board.on_state(from_bytes(EdgeState, message.payload))
+        except WireError as error:
+            log.debug("not shown: %s: %s", message.topic, error)
+
+    def _take(self, message: Message, taken: Taken) -> None:
+        self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
+
+    def _hello(self, hello: Hello) -> None:
+        self.judge.on_hello(hello)
+        self.board.on_hello(hello)
+
+    def _take_answer(self, answer: Answer) -> None:
+        try:
+            self.judge.on_answer(answer, self._answered)
+        except (KeyError, NotPossibleError) as error:
+            log.info("answer %s to alert %s does not apply any more: %s", answer.what, answer.alert, error)
+
+    async def _sliced(self, items: Iterable[_T], work: Callable[[_T], None]) -> None:
+        """Do the work on each item, giving way to the page every few milliseconds."""
+        until_s = self.clock.monotonic_s() + SLICE_S
+        for item in items:
+            work(item)
+            if self.clock.monotonic_s() >= until_s:
+                await asyncio.sleep(0)
+                until_s = self.clock.monotonic_s() + SLICE_S
+
+    async def _store_readings(self, taken: Taken, word: str) -> list[Reading]:
+        """Store, count and return the readings that the store took; set aside those that it never will."""
+        rejected = await self._written(self.store.write_readings, [*taken.readings, *taken.again])
+        accepted = [reading for at, reading in enumerate(taken.readings) if at not in rejected]
+        books = taken.commit.books
+        for reading in accepted:
+            books[reading.meter, self.intake.day(reading.t_ms), word] += 1
+        now_ms = self.clock.now_ms()
+        for at, message in rejected.items():
+            reading = (taken.readings + taken.again)[at]
+            taken.commit.set_aside.append(
+                SetAside(now_ms, "store", message, row_bytes(reading).decode(), meter=reading.meter, t_ms=reading.t_ms)
+            )
+            if at < len(taken.readings):
+                books[reading.meter, self.intake.day(reading.t_ms), "quarantined"] += 1
+        return accepted
+
+    async def _store_products(self, products: Products) -> None:
+        for write, points in (
+            (self.store.write_intervals, products.intervals),
+            (self.store.write_expected, products.expected),
+            (self.store.write_events, products.events),
+        ):
+            for at, message in (await self._written(write, points)).items():
+                log.warning("store refuses a derived point for ever: %s: %s", points[at], message)
+
+    async def _written(self, write: Callable[[Sequence[Any]], None], points: Sequence[Any]) -> dict[int, str]:
+        """Write until it is done; return which points will never be taken, and why."""
+        if not points:
+            return {}
+        try:
+            await self.storing.until_done(write, points)
+        except PartialWrite as partial:
+            return partial.rejected
+        return {}
+
+    async def _commit(self, commit: Commit, products: Products, journal: int) -> None:
+        commit.at_ms = self.clock.now_ms()
+        commit.parts = self.judge.parts()
+        commit.alerts = products.alerts
+        if journal != self._journal_kept:
+            commit.notes[JOURNAL_NOTE] = str(journal)
+            self._journal_kept = journal
+        if commit:
+            await self.keeping.until_done(self.state.commit, commit)
+
+    def _acknowledge(self, taken: Taken) -> None:
+        for (edge, epoch), upto in taken.acks.items():
+            self.link.publish(topic(edge, "ack"), to_bytes(Ack(edge, epoch, upto, self.by)))
+
+    def _show_taken(self, taken: Taken, products: Products) -> None:
+        for edge, rows in taken.rows.items():
+            self.board.on_rows(edge, rows)
+            if rows:
+                self.board.on_stored(edge, max(row.t_ms for row in rows))
+        for readiness in products.readiness:
+            self.board.on_readiness(readiness)
+        for advice in products.advice:
+            self.board.on_advice(advice)
+        if products.alerts:
+            self.announce(products.alerts.values())
+            self.board.changed("alerts")
+
+    def _heard_ms(self, meter: str) -> int:
+        return self.board.heard_ms.get(meter, self.board.started_ms)
+
+    def _raise_alarms(self, found: dict[str, str]) -> None:
+        now_ms = self.clock.now_ms()
+        for code, text in found.items():
+            if code not in self.alarms:
+                log.warning("%s: %s", code, text)
+            self.alarms[code] = Alarm(self.alarms[code].since_ms if code in self.alarms else now_ms, now_ms, text)

@@ -1,0 +1,156 @@
+"""All meters of a plant under judgement: engine states, the book of alerts, and what follows from each step.
+
+Holds state and changes in place, but does no I/O and reads no clock. What a step produces is collected in
+`Products`; what has to be kept is asked for with `parts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from driftwatt.alerts import Alert
+from driftwatt.readings import Reading
+from driftwatt.wire import Hello
+from processors.pure import alerts, detector, engine
+from processors.pure.alerts import AlertContext, Change
+from processors.pure.board import Answer
+from processors.pure.detector import DetectorState
+from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness
+from processors.pure.policy import MeterPolicy
+
+SILENT_MS = 5 * 60_000
+"""Silence of a meter shorter than this, or than ten polls, is never news."""
+POLLS_MISSED = 10
+
+
+@dataclass(slots=True)
+class Products:
+    """What some steps produced, oldest first; `alerts` holds the last state of each alert that changed."""
+
+    intervals: list[IntervalEnergy] = field(default_factory=list)
+    expected: list[ExpectedPower] = field(default_factory=list)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    events: list[Alert] = field(default_factory=list)
+    readiness: list[Readiness] = field(default_factory=list)
+    advice: list[Advice] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Judge:
+    """Engine states by meter and the book of alerts."""
+
+    policies: dict[str, MeterPolicy]
+    context: AlertContext
+    book: alerts.AlertBook = field(default_factory=dict)
+    states: dict[str, engine.State] = field(default_factory=dict)
+    _touched: set[str] = field(default_factory=set)
+    _kept: dict[str, DetectorState] = field(default_factory=dict)
+
+    def restore(self, parts: Mapping[str, Mapping[str, bytes]], book: Mapping[str, Alert]) -> None:
+        """Go on from what was kept. Raises WireError for damage, UnknownMajor for a state of a newer version."""
+        self.book = dict(book)
+        for meter, stored in parts.items():
+            if meter in self.policies:
+                self.states[meter] = engine.restore(stored)
+                self._kept[meter] = self.states[meter].detector
+
+    def on_hello(self, hello: Hello) -> None:
+        """Take over what an edge says about its meters."""
+        for said in hello.meters:
+            if said.id in self.policies:
+                self.policies[said.id] = self.policies[said.id].with_hello(said)
+
+    def on_reading(self, reading: Reading, products: Products) -> None:
+        """Judge one reading of a listed meter."""
+        policy = self.policies[reading.meter]
+        state = self.states.get(reading.meter) or engine.begin(reading.meter, policy)
+        self.states[reading.meter], outputs = engine.on_reading(state, reading, policy)
+        self._touched.add(reading.meter)
+        if outputs:
+            self._all(outputs, products)
+
+    def on_tick(self, now_ms: int, heard_ms: Callable[[str], int], products: Products) -> None:
+        """Let time pass. `heard_ms` tells when anything came from a meter; one that catches up is not silent."""
+        for meter, policy in self.policies.items():
+            silent_ms = now_ms - heard_ms(meter)
+            if silent_ms < max(SILENT_MS, POLLS_MISSED * policy.every_ms):
+                self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
+                continue
+            since_ms = now_ms - silent_ms
+            self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
+            self._wake(meter, now_ms, products)
+        self._change(alerts.on_time(self.book, now_ms), products)
+
+    def tried(self, answer: Answer) -> Change:
+        """Return what an answer would change. Raises KeyError for an unknown alert, NotPossibleError with the reason."""
+        self.book[answer.alert]
+        who, at_ms, alert = answer.by, answer.at_ms, answer.alert
+        if answer.what == "ack":
+            return alerts.acknowledge(self.book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
+        if answer.what == "undo":
+            return alerts.undo(self.book, alert, by=who, at_ms=at_ms)
+        if answer.what == "comment":
+            return alerts.comment(self.book, alert, by=who, at_ms=at_ms, note=answer.note)
+        if answer.what == "shelve":
+            until_ms = answer.until_ms or at_ms
+            return alerts.shelve(self.book, alert, by=who, at_ms=at_ms, until_ms=until_ms, reason=answer.reason, note=answer.note)
+        if answer.what == "dismiss":
+            return alerts.dismiss(self.book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
+        if answer.what == "fixed":
+            return alerts.fixed(self.book, alert, by=who, at_ms=at_ms, note=answer.note)
+        raise alerts.NotPossibleError(f"{answer.what} is not known")
+
+    def on_answer(self, answer: Answer, products: Products) -> Alert:
+        """Take a person's answer. Raises as `tried` does."""
+        self._change(self.tried(answer), products)
+        return self.book[answer.alert]
+
+    def parts(self) -> dict[tuple[str, str], bytes]:
+        """Return the parts of engine states that changed since they were last asked for, by (meter, name)."""
+        out: dict[tuple[str, str], bytes] = {}
+        for meter in self._touched:
+            state = self.states[meter]
+            out[meter, "energy"] = engine.energy_part(state)
+            if self._kept.get(meter) is not state.detector:
+                out[meter, "detector"] = detector.dump(state.detector)
+                self._kept[meter] = state.detector
+        self._touched.clear()
+        return out
+
+    def _wake(self, meter: str, now_ms: int, products: Products) -> None:
+        state = self.states.get(meter)
+        due_ms = engine.wake_at(state) if state else None
+        if state and due_ms is not None and due_ms <= now_ms:
+            self.states[meter], outputs = engine.on_wake(state, now_ms, self.policies[meter])
+            self._touched.add(meter)
+            self._all(outputs, products)
+
+    def _all(self, outputs: tuple[Output, ...], products: Products) -> None:
+        for output in outputs:
+            if isinstance(output, IntervalEnergy):
+                products.intervals.append(output)
+            elif isinstance(output, ExpectedPower):
+                products.expected.append(output)
+            elif isinstance(output, Readiness):
+                products.readiness.append(output)
+            elif isinstance(output, Advice):
+                products.advice.append(output)
+            else:
+                self._change(alerts.on_output(self.book, output, self.context), products)
+
+    def _change(self, change: Change, products: Products) -> None:
+        if change is None: return  # type: ignore # TEMP
+        self.book = change.book
+        for alert in change.changed:
+            products.alerts[alert.id] = alert
+            products.events.append(alert)
+        for told in change.told:
+            state, policy = self.states.get(told.meter), self.policies.get(told.meter)
+            if state is None or policy is None:
+                continue
+            self.states[told.meter], outputs = engine.answer(
+                state, policy, channel=told.channel, since_ms=told.since_ms, what=told.what, at_ms=told.at_ms
+            )
+            self._touched.add(told.meter)
+            self._all(outputs, products)
