@@ -88,10 +88,13 @@ def edge_toml(wiring: Wiring) -> str:
     buses = []
     for bus in BUSES:
         buses.append(_table("[bus]", id=bus, url=f"tcp://127.0.0.1:{wiring.ports[bus]}", timeout="1s", gap="0ms"))
-        buses += [
-            _table("[bus.meter]", id=point.id, unit=point.unit, profile=point.profile, every="1s") for point in POINTS if point.bus == bus
-        ]
+        buses += [_edge_meter(point) for point in POINTS if point.bus == bus]
     return "\n".join([*head, *buses])
+
+
+def _edge_meter(point: Point) -> str:
+    extra = {"only": list(point.only)} if point.only else {}
+    return _table("[bus.meter]", id=point.id, unit=point.unit, profile=point.profile, every="1s", **extra)
 
 
 def plant_toml(wiring: Wiring) -> str:

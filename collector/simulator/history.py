@@ -7,7 +7,7 @@ from pathlib import Path
 from struct import Struct
 
 from collector.ports import Request
-from collector.pure.decode import compile_block, encode
+from collector.pure.decode import compile_block, encoder
 from collector.pure.plan import PlannedRequest, words
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.plant import POINTS
@@ -48,8 +48,9 @@ def _as_said(profile: Profile, quantity: str) -> Callable[[float], float]:
     register = next(each for each in profile.registers if each.quantity == quantity)
     if register.type == "float32" and register.scale >= 1:
         return _through_float32(register.scale)
+    encode = encoder(register)
     decode = compile_block(PlannedRequest(Request(1, register.kind, register.address, words(register)), (register,))).decode
-    return lambda value: decode(encode(register, value))[0][quantity]
+    return lambda value: decode(encode(value))[0][quantity]
 
 
 def _through_float32(scale: float) -> Callable[[float], float]:

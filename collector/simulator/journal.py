@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from struct import pack
 from typing import TextIO, cast
 
 from collector.ports import Request
@@ -53,7 +54,7 @@ class Journal:
         """Write down one reply that was sent."""
         if self._file is None:
             return
-        line = f"{t_ms} {unit} {meter} {kind} {address} {''.join(f'{word:04x}' for word in registers)}\n"
+        line = f"{t_ms} {unit} {meter} {kind} {address} {pack(f'>{len(registers)}H', *registers).hex()}\n"
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _FLUSH_BYTES:

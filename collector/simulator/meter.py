@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import acos, sqrt, tan
 
-from collector.pure.decode import encode
+from collector.pure.decode import encoder
 from collector.pure.plan import words
 from collector.simulator.codec import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.noise import smooth
 from config.profiles import Kind, Profile, Register
+
+Say = Callable[[float], tuple[int, ...]]
 
 _SPARE = 4
 """Registers that answer beyond the last known one, so that a reader may vary the length of its requests."""
@@ -90,8 +92,9 @@ class SimulatedMeter:
         self._by_kind: dict[Kind, list[Register]] = {}
         for register in sorted(profile.registers, key=lambda each: each.address):
             self._by_kind.setdefault(register.kind, []).append(register)
-        self._image_at: tuple[Kind, int] | None = None
-        self._image: dict[int, int] = {}
+        self._inside: dict[tuple[Kind, int, int], tuple[tuple[Register, Say], ...]] = {}
+        self._now_ms = -1
+        self._now: dict[str, float] = {}
 
     def read(self, kind: Kind, address: int, count: int, t_ms: int) -> tuple[int, ...]:
         """Return `count` registers from `address` on as they stand at an instant. Raises Refusal."""
@@ -108,23 +111,21 @@ class SimulatedMeter:
         end = known[-1].address + words(known[-1]) + _SPARE
         if address < known[0].address or last >= end:
             raise Refusal(ILLEGAL_ADDRESS)
-        image = self._registers(kind, t_ms)
-        return tuple(image.get(at, 0) for at in range(address, address + count))
+        return self._registers(kind, address, count, t_ms)
 
-    def values(self, t_ms: int, names: tuple[str, ...]) -> dict[str, float]:
-        """Return some quantities at an instant with full precision, before the CT ratio."""
-        now = quantities(self._load, self._electric, t_ms)
-        return {name: now[name] for name in names}
-
-    def _registers(self, kind: Kind, t_ms: int) -> dict[int, int]:
-        if self._image_at != (kind, t_ms):
-            now = quantities(self._load, self._electric, t_ms)
-            image: dict[int, int] = {}
-            for register in self._by_kind[kind]:
-                for at, word in enumerate(_said(register, now.get(register.quantity, 0.0))):
-                    image[register.address + at] = word
-            self._image_at, self._image = (kind, t_ms), image
-        return self._image
+    def _registers(self, kind: Kind, address: int, count: int, t_ms: int) -> tuple[int, ...]:
+        if t_ms != self._now_ms:  # the requests of one poll often share an instant
+            self._now, self._now_ms = quantities(self._load, self._electric, t_ms), t_ms
+        inside = self._inside.get((kind, address, count))
+        if inside is None:
+            touched = [each for each in self._by_kind[kind] if each.address < address + count and address < each.address + words(each)]
+            inside = self._inside[kind, address, count] = tuple((each, _say(each)) for each in touched)
+        image = [0] * count
+        for register, say in inside:
+            for at, word in enumerate(say(self._now.get(register.quantity, 0.0)), start=register.address - address):
+                if 0 <= at < count:
+                    image[at] = word
+        return tuple(image)
 
     def _identity(self, kind: Kind, address: int, count: int) -> tuple[int, ...] | None:
         identify = self._profile.identify
@@ -134,10 +135,17 @@ class SimulatedMeter:
         return (expect,)
 
 
-def _said(register: Register, value: float) -> tuple[int, ...]:
+def _say(register: Register) -> Say:
+    """Return how a register says a value; what its type cannot hold, it says as an overflowing meter does."""
     if register.type == "text":
-        return encode(register, "")
-    try:
-        return encode(register, value)
-    except ValueError:
-        return encode(register, None)  # beyond what the type can hold, as an overflowing meter says it
+        nothing = encoder(register)("")
+        return lambda _value: nothing
+    say = encoder(register)
+
+    def said(value: float) -> tuple[int, ...]:
+        try:
+            return say(value)
+        except ValueError:
+            return say(None)
+
+    return said

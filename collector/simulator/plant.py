@@ -50,6 +50,7 @@ class Point:
 
     `use` None is the recorded steel year, or the incomer where `kind` says so. `ratio` is the CT ratio that the
     plant multiplies with: the registers say 1/ratio of the load. `start_kwh` is the counter at the origin.
+    `only` is what is read of it, empty for all that its profile holds standard.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Point:
     use: Use | None = None
     ratio: float = 1.0
     note: str = ""
+    only: tuple[str, ...] = ()
 
 
 PLANT_NAME = "Nhà máy Bình Dương"
@@ -82,6 +84,7 @@ AREAS = (
 )
 
 _SDM630, _SDM120, _EM340, _UMG604 = "eastron-sdm630", "eastron-sdm120", "carlogavazzi-em340", "janitza-umg604"
+_SINGLE_PHASE = ("voltage_l1", "current_l1", "active_power", "power_factor", "frequency", "import_energy")
 
 POINTS = (
     Point("incomer", "Lộ tổng", "incoming", "incomer", 1250, _UMG604, "switchboard", 1, 312_400, 0.93),
@@ -94,19 +97,19 @@ POINTS = (
           Use(6.1, 73, 0.06, 0.04, ripple=_MOULDING)),
     Point("chiller-1", "Chiller 1", "cooling", "chiller", 132, _UMG604, "switchboard", 6, 51_020, 0.88,
           Use(12.2, 80, 0.08, 0.03, outdoor=0.05)),
-    Point("chiller-2", "Chiller 2", "cooling", "chiller", 90, _SDM630, "utilities", 1, 28_340, 0.87,
+    Point("chiller-2", "Chiller 2", "cooling", "chiller", 90, _SDM630, "switchboard", 7, 28_340, 0.87,
           Use(3.1, 49, 0.05, 0.03, outdoor=0.05)),
-    Point("compressor-1", "Máy nén khí 1", "compressed-air", "compressor", 75, _SDM630, "utilities", 2, 36_912, 0.86,
+    Point("compressor-1", "Máy nén khí 1", "compressed-air", "compressor", 75, _SDM630, "utilities", 1, 36_912, 0.86,
           Use(0.2, 59, 0.05, 0.05)),
-    Point("compressor-2", "Máy nén khí 2", "compressed-air", "compressor", 55, _SDM630, "utilities", 3, 24_077, 0.86,
+    Point("compressor-2", "Máy nén khí 2", "compressed-air", "compressor", 55, _SDM630, "utilities", 2, 24_077, 0.86,
           Use(0.15, 38.5, 0.05, 0.05)),
-    Point("compressor-3", "Máy nén khí 3", "compressed-air", "compressor", 37, _SDM630, "utilities", 4, 18_203, 0.84,
+    Point("compressor-3", "Máy nén khí 3", "compressed-air", "compressor", 37, _SDM630, "utilities", 3, 18_203, 0.84,
           Use(4.1, 24.2, 0.06, 0.12)),
     Point(
-        "lighting", "Chiếu sáng xưởng", "building", "lighting", 30, _SDM120, "utilities", 5, 2_930, 0.96,
-        Use(6.2, 23, 0.03, 0.01, ripple=Ripple(0.004, 6)), ratio=3.0, note="Đo một pha, nhân ba",
+        "lighting", "Chiếu sáng xưởng", "building", "lighting", 30, _SDM120, "utilities", 4, 2_930, 0.96,
+        Use(6.2, 23, 0.03, 0.01, ripple=Ripple(0.004, 6)), ratio=3.0, note="Đo một pha, nhân ba", only=_SINGLE_PHASE,
     ),
-    Point("office", "Văn phòng", "building", "other", 45, _EM340, "utilities", 6, 9_114, 0.93,
+    Point("office", "Văn phòng", "building", "other", 45, _EM340, "utilities", 5, 9_114, 0.93,
           Use(4.6, 31, 0.1, 0.06, "office", 0.03)),
 )  # fmt: skip
 """The meters of the plant. The incomer comes first and feeds all others and a small rest that nobody meters."""
