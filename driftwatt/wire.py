@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -162,6 +161,7 @@ _T = TypeVar("_T", Ack, Hello, EdgeState, EdgeLedger)
 _ROWS: TypeAdapter[list[_Row]] = TypeAdapter(list[_Row])
 _ROW: TypeAdapter[_Row] = TypeAdapter(_Row)
 _HEADER: TypeAdapter[_Header] = TypeAdapter(_Header)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # made at first use: one costs milliseconds, a message microseconds
 
 
 def row_bytes(row: Row) -> bytes:
@@ -256,15 +256,12 @@ def from_bytes(kind: type[_T], payload: bytes) -> _T:
         if not isinstance(raw, dict):
             raise WireError("header", "not an object")
         _check_major(raw.pop("v", None))
-        return _adapter(kind).validate_python(raw)
+        if kind not in _ADAPTERS:
+            _ADAPTERS[kind] = TypeAdapter(kind)
+        message: _T = _ADAPTERS[kind].validate_python(raw)
+        return message
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError("header", _first_line(error)) from error
-
-
-@cache
-def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
-    # Made once: it costs milliseconds, a message microseconds.
-    return TypeAdapter(kind)
 
 
 def _dump(value: object) -> bytes:
