@@ -59,12 +59,11 @@ def run(file: Path, *, clock: Clock, once: bool = False) -> int:
         return 1
 
 
-def _known(error: Exception) -> DriftwattError | None:
+def _known(error: BaseException) -> DriftwattError | None:
     """Return the error meant for people that a task group has wrapped, if there is one."""
-    found = error.split(DriftwattError)[0] if isinstance(error, ExceptionGroup) else None
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found if isinstance(found, DriftwattError) else None
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_known, error.exceptions)), None)
+    return error if isinstance(error, DriftwattError) else None
 
 
 class _Edge:
@@ -88,8 +87,9 @@ class _Edge:
     async def _with(self, outbox: Outbox, folder: Path, *, once: bool) -> int:
         stamps = Stamps(self._clock, clock_is_synchronised if self._edge.edge.clock == "ntp" else lambda: True)
         reporter = Reporter(self._edge.edge.id, folder, outbox, stamps, clock_kind=self._edge.edge.clock)
+        hello = self._hello()
         forwarder = Forwarder(
-            self._edge.edge.id, outbox, mqtt(self._edge.edge.id, self._address), self._hello, self._clock, alarms=reporter.alarms
+            self._edge.edge.id, outbox, mqtt(self._edge.edge.id, self._address), lambda: hello, self._clock, alarms=reporter.alarms
         )
         committer = Committer(outbox, self._clock, self._edge.outbox.commit_every, on_commit=forwarder.wake)
         pollers = [self._poller(at, bus, stamps, committer, forwarder) for at, bus in enumerate(self._edge.bus)]
