@@ -23,9 +23,14 @@ def local(zone: tzinfo, t_ms: int) -> datetime:
     return (_EPOCH + timedelta(milliseconds=t_ms)).astimezone(zone)
 
 
+def wall_ms(zone: tzinfo, wall: datetime) -> int:
+    """Return the instant of a wall-clock time without offset; the first one where the clock shows it twice."""
+    return (wall.replace(tzinfo=zone, fold=0) - _EPOCH) // timedelta(milliseconds=1)
+
+
 def day_start_ms(zone: tzinfo, day: date) -> int:
     """Return the first instant of a local day. Where the clock skips midnight, that is the moment after the skip."""
-    return (datetime.combine(day, time(), zone) - _EPOCH) // timedelta(milliseconds=1)
+    return wall_ms(zone, datetime.combine(day, time()))
 
 
 def day_bounds(zone: tzinfo, t_ms: int) -> tuple[int, int]:

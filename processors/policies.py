@@ -1,0 +1,161 @@
+"""From files to policies: what the engine has to know of each meter of a plant.
+
+Public holidays come from the `holidays` library as dates; a plant's own days win over them. Which years are
+asked for follows from the instant given, never from a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from config.loader import load_calendar, load_factors, load_tariff
+from config.plant import Closed, PlantFile, PlantMeter, TariffChoice
+from config.table_rules import minutes, weekdays
+from config.tables import Calendar, Factors, Schedule, Tariff
+from driftwatt.errors import ConfigError
+from processors.pure.calendar import DAY_MINUTES, ClosedWindow, DayCalendar, Shift, day_start_ms, wall_ms
+from processors.pure.policy import DEFAULT_MAX_POWER_W, MeterPolicy
+from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
+from processors.pure.settings import Settings
+
+RATED_TIMES = 3.0
+"""A meter may show so many times its rated power before it is not believed."""
+YEARS_BACK, YEARS_AHEAD = 3, 3
+
+
+def policies(plant: PlantFile, folder: Path, *, now_ms: int) -> dict[str, MeterPolicy]:
+    """Return the policy of every meter of a plant, by id.
+
+    `folder` is where the plant file lies; tables named by path count from there. `now_ms` chooses the years of the
+    public holidays. Raises ConfigError, ConfigErrors.
+    """
+    zone = ZoneInfo(plant.plant.timezone)
+    tariff = tariff_book(load_tariff(plant.tariff.use, folder), plant.tariff, zone)
+    factors = factor_book(load_factors(plant.factors.use, folder), plant.factors.use, zone)
+    year = datetime.fromtimestamp(now_ms / 1000, zone).year
+    years = range(year - YEARS_BACK, year + YEARS_AHEAD + 1)
+    used = {meter.calendar or plant.calendar.use for meter in plant.meter}
+    tables = {use: load_calendar(use, folder) for use in used}
+    out = {}
+    for meter in plant.meter:
+        table = tables[meter.calendar or plant.calendar.use]
+        calendar = day_calendar(table, plant.calendar.closed, meter.id, zone, years=years)
+        out[meter.id] = _policy(plant.plant.id, meter, calendar, tariff, factors)
+    return out
+
+
+def _policy(site: str, meter: PlantMeter, calendar: DayCalendar, tariff: TariffBook, factors: FactorBook) -> MeterPolicy:
+    return MeterPolicy(
+        meter=meter.id,
+        site=site,
+        zone=calendar.zone,
+        calendar=calendar,
+        settings=Settings(meter.id, calendar.zone, calendar),
+        tariff=tariff,
+        factors=factors,
+        ct_ratio=meter.ct_ratio,
+        pt_ratio=meter.pt_ratio,
+        sign=meter.sign,
+        max_power_w=DEFAULT_MAX_POWER_W if meter.rated_kw is None else RATED_TIMES * 1000 * meter.rated_kw,
+    )
+
+
+def tariff_book(tariff: Tariff, choice: TariffChoice, zone: ZoneInfo) -> TariffBook:
+    """Return the prices of a tariff file under the chosen schedule.
+
+    Before the chosen schedule began, the one that was in force then applies. Prices that include VAT are taken
+    without it. Raises ConfigError for a schedule that the file does not have.
+    """
+    share = 1 + choice.vat if tariff.vat_included else 1.0
+    prices = [
+        PriceVersion(
+            day_start_ms(zone, row.from_),
+            row.from_.isoformat(),
+            row.normal / share,
+            None if row.off_peak is None else row.off_peak / share,
+            None if row.peak is None else row.peak / share,
+            row.source,
+            row.status,
+        )
+        for row in tariff.price
+    ]
+    schedules = [_schedule(row, zone) for row in _chosen(tariff, choice.schedule)]
+    name = choice.use
+    return TariffBook(zone, name=name, currency=tariff.currency, prices=prices, schedules=schedules, vat=choice.vat)
+
+
+def _chosen(tariff: Tariff, wanted: str | None) -> list[Schedule]:
+    ordered = sorted(tariff.schedule, key=lambda row: row.from_)
+    if wanted is None:
+        return ordered
+    ids = [row.id for row in ordered]
+    if wanted not in ids:
+        raise ConfigError("schedule is not in the tariff", key="tariff.schedule", found=repr(wanted), allowed=", ".join(ids) or "none")
+    return ordered[: ids.index(wanted) + 1]
+
+
+def _schedule(row: Schedule, zone: ZoneInfo) -> ScheduleVersion:
+    windows = []
+    for period in row.periods:
+        begin, end = _span(period.at)
+        windows.append(Window(frozenset(weekdays(period.days)), begin, end, period.is_))
+    return ScheduleVersion(day_start_ms(zone, row.from_), row.id, tuple(windows), row.source, row.status)
+
+
+def _span(text: str) -> tuple[int, int]:
+    begin, end = minutes(text)
+    return begin, end if end > begin else end + DAY_MINUTES
+
+
+def factor_book(factors: Factors, name: str, zone: ZoneInfo) -> FactorBook:
+    """Return the emission factors of a file; a version is named by its data year where it has one."""
+    rows = [
+        FactorVersion(day_start_ms(zone, row.from_), str(row.data_year or row.from_.isoformat()), row.kg_per_kwh, row.source, row.status)
+        for row in factors.factor
+    ]
+    return FactorBook(name, tuple(sorted(rows, key=lambda row: row.from_ms)))
+
+
+def day_calendar(table: Calendar, closed: tuple[Closed, ...], meter: str, zone: ZoneInfo, *, years: range) -> DayCalendar:
+    """Return the calendar of one meter for some years: public holidays and own days, shifts, announced shutdowns."""
+    country = table.holidays.country
+    off = {*(_public(country, years) if country else ()), *table.holidays.extra}
+    shut = [
+        ClosedWindow(wall_ms(zone, one.from_), wall_ms(zone, one.to), one.note)
+        for one in closed
+        if "*" in one.meters or meter in one.meters
+    ]
+    return DayCalendar(
+        zone=zone,
+        off_days=frozenset(off - set(table.holidays.work)),
+        work_days=frozenset(table.holidays.work),
+        week=_week(table.week),
+        closed_windows=tuple(sorted(shut, key=lambda one: one.from_ms)),
+    )
+
+
+def _week(written: Mapping[str, tuple[str, ...]]) -> dict[int, tuple[Shift, ...]]:
+    week: dict[int, list[Shift]] = {}
+    for days, shifts in written.items():
+        for text in shifts:
+            hours, _, name = text.partition(" ")
+            for weekday in weekdays(days):
+                week.setdefault(weekday, []).append(Shift(*_span(hours), name))
+    return {weekday: tuple(sorted(shifts, key=lambda shift: shift.begin)) for weekday, shifts in week.items()}
+
+
+@lru_cache(maxsize=32)
+def _public(country: str, years: range) -> frozenset[date]:
+    """Return the public holidays of a country. Raises ConfigError for one that the library does not know."""
+    try:
+        return frozenset(holidays.country_holidays(country, years=years))
+    except NotImplementedError:
+        raise ConfigError(
+            "country has no calendar of holidays", key="holidays.country", found=repr(country), allowed="such as VN"
+        ) from None
