@@ -26,7 +26,7 @@ def find(kind: str, name: str, folders: Sequence[Path]) -> Path:
     if is_id(name):
         for folder in folders:
             path = folder / f"{name}.toml"
-            if path.is_file():
+            if _is_file(path):
                 return _inside(path, folder)
     raise ConfigError(f"{kind} is not known", found=shown(name[:80]), allowed=did_you_mean(name[:80], names(folders)))
 
@@ -38,12 +38,19 @@ def find_or_path(kind: str, use: str, shipped: Path, folder: Path) -> Path:
     if "\0" in use or Path(use).is_absolute():
         raise ConfigError(f"{kind} must be a relative path", found=shown(use[:80]), allowed="a path below the folder of this file")
     path = folder / use
-    if not path.is_file():
+    if not _is_file(path):
         raise ConfigError(f"{kind} file is not there", found=shown(use[:80]), allowed=f"a path, or one of: {', '.join(names([shipped]))}")
     return _inside(path, folder)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
+
+
 def _inside(path: Path, folder: Path) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError("leads out of its folder", found=f"{path} → {path.resolve()}", allowed=f"a file below {folder}")
+        raise ConfigError("leads out of its folder", found=shown(f"{path} → {path.resolve()}"), allowed=f"a file below {folder}")
     return path

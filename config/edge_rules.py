@@ -28,16 +28,19 @@ def edge_faults(edge: EdgeFile, profiles: Mapping[str, Profile]) -> Iterator[Fau
             yield Fault((*key, "id"), f"stands twice, first in bus[{buses[bus.id]}]", shown(bus.id))
         buses.setdefault(bus.id, index)
         yield from _url_faults(index, bus)
-        if (line := line_of_url(bus.url)) in lines:
+        line = line_of_url(bus.url)
+        if line in lines:
             yield Fault((*key, "url"), f"is already bus[{lines[line]}]: one line has one master", shown(bus.url))
         lines.setdefault(line, index)
         yield from _meter_faults(index, bus, meters, profiles)
 
 
 def line_of_url(url: str) -> str:
-    """Return what two URLs of the same line have in common: host and port, or the device."""
-    parts = urlsplit(url)
-    return f"device {parts.path}" if parts.scheme == "rtu" else f"host {parts.netloc.lower()}" + ("" if ":" in parts.netloc else ":502")
+    """Return what two URLs of the same line have in common: host and port, or the device; else the URL itself."""
+    if url.startswith("rtu:"):
+        return urlsplit(url).path
+    parts = split_url(url)
+    return f"{parts.hostname}:{parts.port or 502}" if parts else url
 
 
 def _url_faults(index: int, bus: Bus) -> Iterator[Fault]:

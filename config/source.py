@@ -16,6 +16,9 @@ from driftwatt.errors import ConfigError, ConfigErrors
 MAX_BYTES = 1024 * 1024
 """A larger file is refused before it is parsed."""
 
+MAX_DOTS = 100
+"""A line with more is refused before it is parsed: tomllib's time grows with the square of the parts of a dotted key."""
+
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _SECRET = re.compile(r"password|token|secret|key\s*=", re.IGNORECASE)
 _CLOCK = re.compile(r"=\s*\d{1,2}:\d{2}\s*(?:#|$)")
@@ -77,6 +80,7 @@ def read(path: Path) -> Source:
     if len(raw) > MAX_BYTES:
         raise _one(ConfigError("is too large", file=name, found=f"more than {MAX_BYTES} bytes", allowed="1 MiB"))
     text = _text(raw, name)
+    _refuse_slow_lines(text, name)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -102,11 +106,21 @@ def _text(raw: bytes, name: str) -> str:
         ) from error
 
 
+def _refuse_slow_lines(text: str, name: str) -> None:
+    for number, line in enumerate(text.split("\n"), 1):
+        if (dots := line.count(".")) > MAX_DOTS:
+            raise _one(
+                ConfigError("has too many dots in a line", file=name, line=number, found=f"{dots}", allowed=f"{MAX_DOTS}; use more lines")
+            )
+
+
 def _syntax(message: str, name: str, text: str) -> ConfigError:
     lines = text.splitlines()
     match = _AT_LINE.search(message)
     number = int(match[1]) if match else len(lines)
-    shown = lines[number - 1].strip()[:80] if 0 < number <= len(lines) else ""
+    shown = (
+        "".join(letter if letter.isprintable() else "�" for letter in lines[number - 1].strip()[:80]) if 0 < number <= len(lines) else ""
+    )
     problem = "is not valid TOML: " + _AT_LINE.sub("", message.replace(" (at end of document)", ", the file ends")).replace("\n", "\\n")
     allowed = None
     if _CLOCK.search(shown):

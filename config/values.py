@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from driftwatt.errors import ConfigError
 from driftwatt.names import ID_PATTERN
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(kB|KB|MB|GB)")
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(kB|KB|MB|GB)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"kB": 1000, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000}
 
