@@ -134,7 +134,9 @@ class _Edge:
     def _poller(self, at: int, bus: Bus, stamps: Stamps, committer: Committer, forwarder: Forwarder) -> BusPoller:
         plans = [meter_plan(meter, self._profiles[meter.profile]) for meter in bus.meter]
         # A gateway paces its own line, so the profiles' pauses do not count here unless the file asks for one.
-        pace = Pace(gap_s=bus.gap or 0.0, retries=bus.retries, phase_s=at % SLOTS / SLOTS)
+        # Buses take turns within a second, but stride together: a clock that strides waits for each of its instants.
+        phase_s = 0.0 if isinstance(self._clock, StridingClock) else at % SLOTS / SLOTS
+        pace = Pace(gap_s=bus.gap or 0.0, retries=bus.retries, phase_s=phase_s)
         return BusPoller(
             bus.id, self._links[bus.id], plans, clock=self._clock, sink=committer, stamps=stamps, pace=pace, live=forwarder.live
         )
