@@ -13,7 +13,21 @@ from typing import Literal
 Kind = Literal["waste", "data", "limit", "device"]
 State = Literal["unacked", "acked", "cleared_unacked", "closed", "shelved", "suppressed"]
 Severity = Literal["high", "medium", "low"]
-Pattern = Literal["base_load", "off_hours", "schedule", "running_hours", "total", "gap", "stuck", "jump", "reset", "silent"]
+Pattern = Literal[
+    "base_load",
+    "off_hours",
+    "schedule",
+    "running_hours",
+    "total",
+    "gap",
+    "stuck",
+    "jump",
+    "ct",
+    "reset",
+    "replaced",
+    "multiplier",
+    "silent",
+]
 
 PATTERN_OF_CHANNEL: dict[str, Pattern] = {
     "base": "base_load",
@@ -112,6 +126,9 @@ class Alert:
     closed_reason: str | None = None
     shelved_until_ms: int | None = None
     history: tuple[HistoryLine, ...] = ()
+    channel: str = ""
+    told: str = ""
+    shelved_excess_kw: float | None = None
 
     @property
     def message_key(self) -> str:

@@ -1,93 +1,236 @@
 """The life of an alert: a pure state machine over a book of alerts.
 
 Every function takes the book as it is and returns a `Change`: the new book, the alerts that differ (publish,
-store and show these), and what the detector is to be told.
+store and show these), and what the detector is to be told. What people answer is in processors/pure/answers.py.
+
+    opened ─▶ unacked ─ack▶ acked ─gone▶ closed         shelved ─time or growth▶ unacked
+                 │  ▲undo 10 s                          suppressed while an alert below explains half of it
+                 └gone▶ cleared_unacked ─ack▶ closed    dismiss, fixed ▶ closed
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import cast, get_args
 
-from driftwatt.alerts import Alert
-from processors.pure.detector import Answer
-from processors.pure.outputs import Channel, Output
+from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, HistoryLine, Kind, Pattern, State, alert_id
+from processors.pure import feeders, severity
+from processors.pure.answers import (
+    AlertBook,
+    Change,
+    NotPossibleError,
+    Told,
+    acknowledge,
+    comment,
+    dismiss,
+    fixed,
+    shelve,
+    standing,
+    told_of,
+    undo,
+)
+from processors.pure.appraise import AlertContext, appraise
+from processors.pure.outputs import DataFinding, Output, WasteFinding
 
-AlertBook = Mapping[str, Alert]
-"""Alerts by id: all that are not closed, and as many closed ones as the caller cares to keep."""
+__all__ = [
+    "AlertBook",
+    "AlertContext",
+    "Change",
+    "NotPossibleError",
+    "Told",
+    "acknowledge",
+    "comment",
+    "dismiss",
+    "fixed",
+    "on_output",
+    "on_silence",
+    "on_time",
+    "on_voice",
+    "shelve",
+    "undo",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Something for `detector.answer` of one meter."""
-
-    meter: str
-    channel: Channel
-    since_ms: int
-    what: Answer
-    at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a step did to the book."""
-
-    book: AlertBook
-    changed: tuple[Alert, ...] = ()
-    told: tuple[Told, ...] = ()
-
-
-class NotPossibleError(Exception):
-    """A person asked for something that the alert's state does not allow; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertContext:
-    """What alerts have to know of the plant.
-
-    `areas` and `feeds` are by meter id (`feeds[parent]` are its children); money thresholds are per month.
-    """
-
-    plant: str
-    areas: Mapping[str, str] = field(default_factory=dict)
-    feeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+KNOWN_AFTER_MS = 72 * 3_600_000
+"""An alert that nobody answers is taken for known waste after this: it goes on counting, its chart is freed."""
+GROWN = 1.5
+OPEN = ("unacked", "acked", "shelved", "suppressed")
 
 
 def on_output(book: AlertBook, output: Output, context: AlertContext) -> Change:
     """Open, update or clear the alert of a WasteFinding or DataFinding; any other output changes nothing."""
+    if isinstance(output, WasteFinding):
+        return _on_waste(book, output, context)
+    if isinstance(output, DataFinding):
+        return _on_data(book, output, context)
+    return Change(book)
 
 
 def on_time(book: AlertBook, now_ms: int) -> Change:
-    """Let time pass (call about once a second): standing acknowledgements and 72 h are told, shelves end."""
-
-
-def acknowledge(book: AlertBook, alert: str, *, by: str, at_ms: int, reason: str, note: str = "") -> Change:
-    """Acknowledge. `reason` is one of ACK_REASONS. Raises NotPossibleError."""
-
-
-def undo(book: AlertBook, alert: str, *, by: str, at_ms: int) -> Change:
-    """Take an acknowledgement back, within 10 s and by the same person. Raises NotPossibleError."""
-
-
-def comment(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str) -> Change:
-    """Add a remark. Raises NotPossibleError."""
-
-
-def shelve(book: AlertBook, alert: str, *, by: str, at_ms: int, until_ms: int, reason: str, note: str = "") -> Change:
-    """Put aside until `until_ms`, at most 7 days. Raises NotPossibleError."""
-
-
-def dismiss(book: AlertBook, alert: str, *, by: str, at_ms: int, reason: str, note: str = "") -> Change:
-    """Close as no waste. `reason` is one of DISMISS_REASONS. Raises NotPossibleError."""
-
-
-def fixed(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str = "") -> Change:
-    """Close as mended. Raises NotPossibleError."""
+    """Let time pass (call about once a second): standing acknowledgements are told, shelves end."""
+    changed: list[Alert] = []
+    told: list[Told] = []
+    for alert in book.values():
+        if standing(alert, now_ms):
+            told += told_of(alert, "known", (alert.ack_at_ms or 0) + 10_000)
+            alert = replace(alert, told="known")  # noqa: PLW2901 – the same alert, one step further
+        if alert.state == "shelved" and alert.shelved_until_ms is not None and now_ms >= alert.shelved_until_ms:
+            alert = _back(alert, alert.shelved_until_ms, "unshelved")  # noqa: PLW2901 – same
+        if alert is not book[alert.id]:
+            changed.append(alert)
+    return _change(book, changed, told)
 
 
 def on_silence(book: AlertBook, meter: str, *, since_ms: int, at_ms: int, context: AlertContext) -> Change:
-    """Open the device alert of a meter that fell silent at `since_ms`, if it is not open yet."""
+    """Open the device alert of a meter that fell silent at `since_ms`, if none is open."""
+    identity = alert_id(context.plant, meter, "silent", since_ms)
+    if identity in book or any(_silent(alert, meter) for alert in book.values()):
+        return Change(book)
+    alert = _blank("device", meter, "silent", since_ms=since_ms, at_ms=at_ms, context=context)
+    return _change(book, [replace(alert, severity="medium", message_args={"since_ms": float(since_ms)})])
 
 
 def on_voice(book: AlertBook, meter: str, *, at_ms: int) -> Change:
     """Clear the device alert of a meter that speaks again."""
+    return _change(book, [_gone(alert, at_ms, "back") for alert in book.values() if _silent(alert, meter)])
+
+
+def _silent(alert: Alert, meter: str) -> bool:
+    return alert.meter == meter and alert.pattern == "silent" and alert.state in OPEN
+
+
+def _on_data(book: AlertBook, finding: DataFinding, context: AlertContext) -> Change:
+    identity = alert_id(context.plant, finding.meter, finding.reason, finding.since_ms)
+    alert = book.get(identity)
+    if finding.state == "closed":
+        return _change(book, [_gone(alert, finding.at_ms, "resolved")]) if alert and alert.state in OPEN else Change(book)
+    if alert is not None:
+        return Change(book)
+    alert = _blank("data", finding.meter, finding.reason, since_ms=finding.since_ms, at_ms=finding.at_ms, context=context)
+    return _change(book, [replace(alert, severity=severity.of_data(finding.reason), message_args=dict(finding.detail))])
+
+
+def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> Change:
+    identity = alert_id(context.plant, finding.meter, finding.channel, finding.since_ms)
+    alert = book.get(identity)
+    if alert is None:
+        alert = _blank("waste", finding.meter, finding.channel, since_ms=finding.since_ms, at_ms=finding.at_ms, context=context)
+    elif alert.state in ("closed", "cleared_unacked"):
+        return Change(book)
+    after = _figured(alert, finding, context)
+    told: list[Told] = []
+    if finding.state == "closed":
+        after = _gone(after, finding.at_ms, finding.reason)
+    elif not after.told and finding.at_ms - after.opened_ms >= KNOWN_AFTER_MS:
+        told += told_of(after, "known", finding.at_ms)
+        after = replace(after, told="known")
+    if after.state == "shelved" and _grown(after):
+        after = _back(after, finding.at_ms, "grown")
+    change = _change(book, [after], told)
+    moved = feeders.inhibit(change.book, context.feeds, finding.at_ms)
+    return _change(book, [*change.changed, *moved], told)
+
+
+def _figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert:
+    """Return the alert with the figures of a finding; its severity only rises while it is open."""
+    figures = appraise(finding, context)
+    month = figures.per_month_cost
+    found = severity.of_money(month.value if month else None, medium=context.medium_per_month, high=context.high_per_month)
+    worse = severity.worse(alert.severity, found) if alert.excess_kwh else found
+    history = alert.history
+    if alert.excess_kwh and worse != alert.severity:
+        history = (*history, HistoryLine(finding.at_ms, "escalated", reason=worse))
+    return replace(
+        alert,
+        severity=worse,
+        updated_ms=finding.at_ms,
+        expected_kw=finding.expected_kw,
+        actual_kw=finding.actual_kw,
+        excess_kwh=finding.kwh,
+        cost=figures.cost,
+        co2e_kg=figures.co2e_kg,
+        currency=figures.currency or alert.currency,
+        tariff=figures.tariff,
+        schedule=figures.schedule,
+        factor=figures.factor,
+        vat=figures.vat,
+        per_day=figures.per_day,
+        per_month_cost=month,
+        provisional=finding.provisional,
+        days_learned=finding.days_learned,
+        unconfirmed=figures.unconfirmed,
+        confidence=severity.confidence(finding.kwh, provisional=finding.provisional),
+        evidence=finding.evidence,
+        message_args=_numbers(finding, figures.per_day, month.value if month else None),
+        history=history,
+    )
+
+
+def _numbers(finding: WasteFinding, per_day: Mapping[str, float], month: float | None) -> dict[str, float | str]:
+    """Return the numbers that the sentence of a waste alert may use."""
+    numbers: dict[str, float | str] = {
+        "expected_kw": finding.expected_kw,
+        "actual_kw": finding.actual_kw,
+        "excess_kw": finding.actual_kw - finding.expected_kw,
+        "hours": finding.hours,
+        "days": float(finding.days),
+        "since_ms": float(finding.since_ms),
+        "kwh": finding.kwh.value,
+        "kwh_low": finding.kwh.low,
+        "kwh_high": finding.kwh.high,
+        "kwh_per_day": per_day["kwh"],
+    }
+    if month is not None:
+        numbers |= {"cost_per_day": per_day["cost"], "cost_per_month": month}
+    return numbers
+
+
+def _blank(kind: Kind, meter: str, channel: str, *, since_ms: int, at_ms: int, context: AlertContext) -> Alert:
+    """Return a new alert of what opened it: a detector channel, a data reason, or `silent`."""
+    return Alert(
+        id=alert_id(context.plant, meter, channel, since_ms),
+        state="unacked",
+        kind=kind,
+        severity="low",
+        meter=meter,
+        area=context.areas.get(meter, ""),
+        since_ms=since_ms,
+        opened_ms=at_ms,
+        updated_ms=at_ms,
+        pattern=_pattern(channel),
+        channel=channel,
+        history=(HistoryLine(at_ms, "opened"),),
+    )
+
+
+def _pattern(channel: str) -> Pattern:
+    for pattern in get_args(Pattern):
+        if pattern == channel:
+            return cast("Pattern", pattern)
+    return PATTERN_OF_CHANNEL[channel]
+
+
+def _gone(alert: Alert, at_ms: int, reason: str) -> Alert:
+    """Return the alert after its cause went away: whoever saw it is done, otherwise it waits to be seen."""
+    state: State = "cleared_unacked" if alert.state == "unacked" and alert.severity != "low" else "closed"
+    line = HistoryLine(at_ms, "cleared", reason=reason)
+    done = reason if state == "closed" else None
+    return replace(alert, state=state, cleared_ms=at_ms, updated_ms=at_ms, closed_reason=done, history=(*alert.history, line))
+
+
+def _back(alert: Alert, at_ms: int, what: str) -> Alert:
+    """Return a shelved alert as one that waits again."""
+    history = (*alert.history, HistoryLine(at_ms, what))
+    return replace(alert, state="unacked", shelved_until_ms=None, shelved_excess_kw=None, updated_ms=at_ms, history=history)
+
+
+def _grown(alert: Alert) -> bool:
+    return alert.shelved_excess_kw is not None and feeders.excess_kw(alert) > GROWN * alert.shelved_excess_kw
+
+
+def _change(book: AlertBook, changed: list[Alert], told: list[Told] | None = None) -> Change:
+    """Return the change; the last state of an alert that appears twice counts."""
+    if not changed and not told:
+        return Change(book)
+    last = {alert.id: alert for alert in changed}
+    return Change({**book, **last}, tuple(last.values()), tuple(told or ()))

@@ -1,0 +1,93 @@
+"""What a waste finding costs: its energy, hour by hour, at the dated price and emission factor of each hour.
+
+    cost = Σ_i W_i · price(period(i), date(i))     CO2e = Σ_i W_i · EF(date(i))
+
+The bands of money are the band of energy scaled by cost/W. Costs are before VAT. Nothing here rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from driftwatt.alerts import Range
+from processors.pure.outputs import DAY_S, WasteFinding
+from processors.pure.price import FactorBook, TariffBook
+
+DAYS_PER_MONTH = 365.25 / 12
+
+
+@dataclass(frozen=True, slots=True)
+class AlertContext:
+    """What alerts have to know of the plant.
+
+    `areas` and `feeds` are by meter id (`feeds[parent]` are its children); money thresholds are per month in
+    the tariff's currency. Without tariff or factors the figures stay empty.
+    """
+
+    plant: str
+    areas: Mapping[str, str] = field(default_factory=dict)
+    feeds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tariff: TariffBook | None = None
+    factors: FactorBook | None = None
+    medium_per_month: float = 1_000_000
+    high_per_month: float = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Money and CO2e of a finding; see driftwatt.alerts.Alert for the fields."""
+
+    cost: Range | None
+    co2e_kg: float | None
+    per_day: dict[str, float]
+    per_month_cost: Range | None
+    currency: str
+    tariff: str
+    schedule: str
+    factor: str
+    vat: float | None
+    unconfirmed: tuple[str, ...]
+
+
+def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
+    """Return what the energy of a finding costs and emits, so far, per day and per month at the present rate."""
+    kwh = finding.kwh
+    cost = context.tariff.cost_of(finding.spread) if context.tariff else None
+    emission = context.factors.co2e_of(finding.spread) if context.factors else None
+    days = days_of(finding)
+    per_day = {"kwh": kwh.value / days, "hours": finding.hours}
+    money = month = None
+    if cost is not None:
+        money = scaled(kwh, cost.amount)
+        per_day["cost"] = cost.amount / days
+        month = scaled(kwh, cost.amount / days * DAYS_PER_MONTH)
+    return Figures(
+        cost=money,
+        co2e_kg=emission.kg if emission else None,
+        per_day=per_day,
+        per_month_cost=month,
+        currency=cost.currency if cost else "",
+        tariff=", ".join(cost.versions) if cost else "",
+        schedule=", ".join(cost.schedules) if cost else "",
+        factor=", ".join(emission.versions) if emission else "",
+        vat=context.tariff.vat if context.tariff else None,
+        unconfirmed=(*(cost.unconfirmed if cost else ()), *(emission.unconfirmed if emission else ())),
+    )
+
+
+def days_of(finding: WasteFinding) -> float:
+    """Return the days that the energy of a finding stands for: the valid ones, or what has passed when it opened."""
+    passed = (finding.at_ms - finding.since_ms) / (DAY_S * 1000)
+    return max(1.0, passed) if finding.state == "opened" else max(1.0, float(finding.days))
+
+
+def scaled(kwh: Range, amount: float) -> Range:
+    """Return an amount with the band of the energy it stands for; no energy, no amount.
+
+    >>> scaled(Range(10.0, 5.0, 20.0), 30.0), scaled(Range(0.0, 0.0, 9.0), 0.0)
+    (Range(value=30.0, low=15.0, high=60.0), Range(value=0.0, low=0.0, high=0.0))
+    """
+    if kwh.value <= 0:
+        return Range(0.0, 0.0, 0.0)
+    return Range(amount, amount * kwh.low / kwh.value, amount * kwh.high / kwh.value)

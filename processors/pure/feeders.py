@@ -1,0 +1,57 @@
+"""Inhibition by the feeder tree: one cause, one alert.
+
+A waste alert of a feeder is suppressed while open waste alerts below it explain at least half of its excess;
+it comes back when they no longer do. People's words stand: what somebody acknowledged is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from driftwatt.alerts import Alert, HistoryLine
+
+EXPLAINED = 0.5
+RUNNING = ("unacked", "acked", "shelved")
+
+
+def below(meter: str, feeds: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Return all meters that a meter feeds, directly or not.
+
+    >>> sorted(below("incomer", {"incomer": ("a", "b"), "a": ("a1",)}))
+    ['a', 'a1', 'b']
+    """
+    found: set[str] = set()
+    waiting = list(feeds.get(meter, ()))
+    while waiting:
+        child = waiting.pop()
+        if child not in found:
+            found.add(child)
+            waiting += feeds.get(child, ())
+    return found
+
+
+def excess_kw(alert: Alert) -> float:
+    """Return an alert's mean excess over a whole day, kW."""
+    return alert.per_day.get("kwh", 0.0) / 24
+
+
+def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_ms: int) -> list[Alert]:
+    """Return the alerts whose suppression begins or ends."""
+    waste = [alert for alert in book.values() if alert.kind == "waste"]
+    running = [alert for alert in waste if alert.state in RUNNING]
+    changed: list[Alert] = []
+    for alert in waste:
+        if alert.state not in ("unacked", "suppressed"):
+            continue
+        children = below(alert.meter, feeds)
+        causes = [other for other in running if other.meter in children and other.id != alert.id]
+        explained = sum(map(excess_kw, causes)) >= EXPLAINED * excess_kw(alert) and bool(causes)
+        if explained and alert.state == "unacked":
+            largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id))
+            line = HistoryLine(at_ms, "suppressed", note=largest.id)
+            changed.append(replace(alert, state="suppressed", parent=largest.id, history=(*alert.history, line)))
+        elif not explained and alert.state == "suppressed":
+            line = HistoryLine(at_ms, "released")
+            changed.append(replace(alert, state="unacked", parent=None, history=(*alert.history, line)))
+    return changed
