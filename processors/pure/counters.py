@@ -19,7 +19,7 @@ IDLE_MS = 900_000
 LONGEST_STEP_MS = 45 * 24 * MS_PER_HOUR
 """Over a longer silence nobody can say what a counter did."""
 _FLOAT32_STEP = 2.0**-22
-_LARGEST = 1e15
+LARGEST = 1e15
 
 
 class Limits(NamedTuple):
@@ -54,7 +54,7 @@ class Counter(NamedTuple):
 
 def believable(value: float) -> bool:
     """Tell whether a counter may show this at all."""
-    return -1.0 <= value <= _LARGEST
+    return -1.0 <= value <= LARGEST
 
 
 def first(t_ms: int, value: float, *, base: float = 0.0) -> Counter:

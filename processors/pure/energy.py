@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 from driftwatt.readings import Quality
 from processors.pure import counters
-from processors.pure.counters import Counter, Limits
-from processors.pure.findings import Findings, Found
+from processors.pure.counters import Limits
+from processors.pure.energy_state import Energy, Followers
+from processors.pure.findings import Findings
 from processors.pure.intervals import Account, Move, Totals, advance, opened
 from processors.pure.normalize import IMPORT, Measured, registers
 from processors.pure.outputs import DataFinding, IntervalEnergy
 from processors.pure.policy import MeterPolicy
 from processors.pure.power import Integral, Watch, integrate, look
-from processors.pure.sources import COUNTER, NO_SOURCE, Basis, Circumstances, Verdict, judge
+from processors.pure.quick import quick
+from processors.pure.sources import COUNTER, NO_SOURCE, Circumstances, Verdict, judge
 
 _LIFT = 4.0
 _STANDBY_W = 1000.0
@@ -28,28 +30,6 @@ _STUCK, _UNSURE = int(Quality.STUCK), int(Quality.CLOCK_UNCERTAIN)
 _UNCOVERED = int(Quality.STUCK | Quality.ESTIMATED | Quality.CLOCK_UNCERTAIN)
 _NOTHING = (None, None, None)
 _SAME_DIGITS = 5e-4
-
-Followers = tuple[Counter | None, Counter | None, Counter | None]
-
-
-class Energy(NamedTuple):
-    """Everything known about the energy of one meter.
-
-    `seen_ms` is the newest reading taken, -1 before the first; `sure` tells whether the clock was, when energy
-    was last known. `followers` are the export and both reactive counters. `wake_ms` is when silence becomes
-    news, -1 once it is known. `serial` is that of the meter whose counter is believed.
-    """
-
-    seen_ms: int = -1
-    sure: bool = True
-    basis: Basis = Basis()
-    followers: Followers = (None, None, None)
-    integral: Integral = Integral()
-    account: Account | None = None
-    watch: Watch = Watch()
-    found: tuple[Found, ...] = ()
-    serial: str | None = None
-    wake_ms: int = -1
 
 
 class Told(NamedTuple):
@@ -62,9 +42,15 @@ class Told(NamedTuple):
 
 def take(energy: Energy, said: Measured, policy: MeterPolicy) -> Told:
     """Take what a reading measured. One that is not newer than the last changes nothing."""
-    t_ms = said.t_ms
-    if t_ms <= energy.seen_ms:
+    if said.t_ms <= energy.seen_ms:
         return Told(energy)
+    plain = quick(energy, said, policy)
+    return Told(plain) if plain is not None else take_carefully(energy, said, policy)
+
+
+def take_carefully(energy: Energy, said: Measured, policy: MeterPolicy) -> Told:
+    """Take a reading that is newer than the last, whatever it says."""
+    t_ms = said.t_ms
     integral = integrate(energy.integral, t_ms, said.power_w, policy.gap_ms)
     bound = _bound(energy.integral.w, said.power_w, policy)
     around = _around(energy, t_ms, integral, bound, policy)

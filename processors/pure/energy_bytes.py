@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from driftwatt.errors import UnknownMajor, WireError
 from processors.pure.counters import Counter
-from processors.pure.energy import Energy
+from processors.pure.energy_state import Energy
 from processors.pure.findings import Found
 from processors.pure.intervals import Account, Sum, Totals
 from processors.pure.power import Integral, Watch

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from driftwatt.readings import Reading
 from processors.pure import detector, energy, energy_bytes
 from processors.pure.detector import Answer, DetectorState
-from processors.pure.energy import Energy, Told
+from processors.pure.energy import Told
+from processors.pure.energy_state import Energy
 from processors.pure.normalize import measured
 from processors.pure.outputs import Channel, Output
 from processors.pure.policy import MeterPolicy

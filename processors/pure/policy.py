@@ -13,6 +13,7 @@ from processors.pure.settings import Settings
 
 DEFAULT_MAX_POWER_W = 20e6
 """Upper bound of a feeder whose rating nobody wrote down; only steps above it are called implausible."""
+_GAP_POLLS, _GAP_MS = 3, 20 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class MeterPolicy:
     `ct_ratio` × `pt_ratio` and `sign` turn what the meter says into what flows; they apply to every reading,
     whatever the meter already applied itself. `max_power_w` (primary side) bounds what a counter can have
     counted. `counters` holds modulus and resolution of counter registers by quantity, `every_ms` and `serial`
-    are the edge's word (see `with_hello`). `tariff` and `factors` are None where the plant has none.
+    are the edge's word (see `with_hello`). `tariff` and `factors` are None where the plant has none. `ratio` is the
+    factor of power and energy; a step longer than `gap_ms` (three polls, at least 20 minutes) is a gap.
     """
 
     meter: str
@@ -40,15 +42,12 @@ class MeterPolicy:
     counters: Mapping[str, CounterFacts] = field(default_factory=dict)
     serial: str | None = None
 
-    @property
-    def ratio(self) -> float:
-        """Factor of power and energy."""
-        return self.ct_ratio * self.pt_ratio
+    ratio: float = field(init=False)
+    gap_ms: int = field(init=False)
 
-    @property
-    def gap_ms(self) -> int:
-        """A step longer than this is a gap: three polls, at least 20 minutes."""
-        return max(3 * self.every_ms, 20 * 60_000)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", self.ct_ratio * self.pt_ratio)
+        object.__setattr__(self, "gap_ms", max(_GAP_POLLS * self.every_ms, _GAP_MS))
 
     def with_hello(self, said: HelloMeter) -> MeterPolicy:
         """Return the policy with what the edge said about this meter."""
