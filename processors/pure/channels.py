@@ -31,6 +31,7 @@ WINDOW = 60
 SCALE_FROM = 6
 SCALE_FLOOR = 0.004
 FREEZE = 1.3
+U_CLIP, E_CLIP = 5.0, 4.0
 PUSH_FROM = 10
 RHO_LEAST, RHO_MOST = 20, 0.8
 MEAN_WEIGHT = 1 / 28
@@ -122,8 +123,9 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One day of one channel as a chart saw it: regressors, number, residual before learning, day group."""
+    """One day of one channel as a chart saw it: its ordinal, regressors, number, residual before learning, day group."""
 
+    ordinal: int
     z: tuple[float, ...]
     y: float
     r: float
@@ -140,11 +142,11 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
     scale = _push(chart.scale, group, r) if ready else chart.scale
     chart = replace(chart, scale=scale)
     s = chart.sigma(group)
-    u = clip(r / s, 5.0)
+    u = clip(r / s, U_CLIP)
     up, down = chart.up, chart.down
     if active:
         rho = chart.rho
-        e = clip((u - rho * chart.last_u) / math.sqrt(1 - rho * rho), 4.0)
+        e = clip((u - rho * chart.last_u) / math.sqrt(1 - rho * rho), E_CLIP)
         up, down = cusum.step(up, e), cusum.step(down, -e, cusum.DOWN_K)
     chart = replace(
         chart,
@@ -157,7 +159,7 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
         since=chart.since if chart.run and up > 0 else ordinal,
     )
     if not active or chart.calm:
-        chart = learn(chart, Seen(z, y, r, group), s=s, forget=forget)
+        chart = learn(chart, Seen(ordinal, z, y, r, group), s=s, forget=forget)
     return _note_theta(chart, ordinal), r
 
 

@@ -36,7 +36,9 @@ class Codec:
         self._classes = list(classes)
         self._numbers = {cls: number for number, cls in enumerate(classes)}
         hidden = skip or {}
-        self._fields = {cls: [f.name for f in fields(cls) if f.name != hidden.get(cls)] for cls in classes if is_dataclass(cls)}
+        self._fields: dict[type, list[str]] = {
+            cls: [f.name for f in fields(cls) if f.name != hidden.get(cls)] for cls in classes if is_dataclass(cls)
+        }
 
     def tree(self, value: object) -> bytes:
         """Return a value without envelope."""

@@ -72,5 +72,5 @@ class Memory:
             if len(day.ys) > channel:
                 y, r = day.ys[channel], day.rs[channel]
                 if y is not None and r is not None:
-                    found.append(Seen(day.z, y, r, day.group))
+                    found.append(Seen(day.ordinal, day.z, y, r, day.group))
         return found

@@ -13,12 +13,14 @@ from typing import Literal
 
 from driftwatt.alerts import Range
 from processors.pure import expected, hours, ledger
-from processors.pure.channels import CHANNELS, FREEZE, quiet
+from processors.pure.channels import CHANNELS, FREEZE, U_CLIP, Chart, Seen, quiet
+from processors.pure.cusum import UP_K
 from processors.pure.fast import Fast
 from processors.pure.hours import Day
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
 from processors.pure.outputs import Channel, WasteFinding
+from processors.pure.robust import clip
 from processors.pure.schedule import RUNNING, Schedule
 from processors.pure.settings import Settings
 
@@ -85,8 +87,9 @@ def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
     chart = memory.charts[highest]
     if chart.score <= scene.settings.threshold:
         return Step(events, memory)
-    since_ms = hours.day_start_ms(chart.since, scene.settings.zone)
-    return _join(events, _new(CHANNELS[highest], (chart.since, since_ms), past.ordinal, chart.score, memory), scene)
+    since = began(chart, memory.seen(highest))
+    since_ms = hours.day_start_ms(since, scene.settings.zone)
+    return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory), scene)
 
 
 def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) -> Step:
@@ -98,10 +101,30 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) 
     since = datetime.fromtimestamp(test.since_ms / 1000, zone).toordinal()
     chart = memory.charts[OFF]
     if chart.run and chart.score > FREEZE:
-        since = min(since, chart.since)
+        since = min(since, began(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
     step = _join(events, event, scene)
     return replace(step, findings=(_with_today(step.findings[0], event, scene, day, test),))
+
+
+def began(chart: Chart, seen: Sequence[Seen]) -> int:
+    """Return the ordinal of the day on which the present run of a chart began in earnest.
+
+    The run starts where S left zero, often some noisy days too early. Of the days since then the one is taken
+    from which on Σ (u − κ) is largest, κ = max(k, half of the run's mean u): the maximum-likelihood change point
+    for a shift of the size seen.
+    """
+    run = [day for day in seen if day.ordinal >= chart.since]
+    us = [clip(day.r / chart.sigma(day.group), U_CLIP) for day in run]
+    if not us:
+        return chart.since
+    kappa = max(UP_K, sum(us) / len(us) / 2)
+    best, since, total = 0.0, chart.since, 0.0
+    for day, u in zip(reversed(run), reversed(us), strict=True):
+        total += u - kappa
+        if total > best:
+            best, since = total, day.ordinal
+    return since
 
 
 def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory) -> Event:
