@@ -115,7 +115,6 @@ class Epoch:
     """One life of a collector. `waiting` holds messages that came too early, with their sizes, by seq."""
 
     upto: int = 0
-    greeted: bool = False
     waiting: tuple[tuple[Batch, int], ...] = ()
     damaged: Mapping[int, int] = field(default_factory=dict)
 
@@ -197,8 +196,9 @@ def unreadable(state: Delivery, header: Batch, reason: str, raw: str, *, now_ms:
 def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tuple[Delivery, tuple[Action, ...]]:
     """Return what to do when an edge says what it holds, oldest epoch first.
 
-    Each epoch is answered once per life of the processor with how far it was taken, so that an edge which
-    believes in more starts again from there.
+    Each epoch is answered with how far it was taken, so that an edge which believes in more starts again from
+    there. Every hello is answered: the answer to the first one may be lost. What an epoch no longer holds and
+    was not taken is a gap, also when the edge has nothing more to send of it.
     """
     edge = state.edges.get(edge_id, Edge())
     hellos = identity.remember(edge.hellos, spans)
@@ -206,10 +206,12 @@ def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tup
     epochs = {name: edge.epochs.get(name, Epoch()) for name in identity.by_age(list(edge.epochs), spans)}
     actions: list[Action] = []
     for span in spans:
-        if not epochs[span.epoch].greeted and span.epoch not in conflicts:
-            epochs[span.epoch] = replace(epochs[span.epoch], greeted=True)
-            actions.append(Acknowledge(edge_id, span.epoch, epochs[span.epoch].upto))
-    return replace(state, edges={**state.edges, edge_id: Edge(epochs, conflicts, hellos)}), tuple(actions)
+        if span.epoch not in conflicts:
+            epochs[span.epoch], more = _catch_up(epochs[span.epoch], edge_id, span)
+            actions += [*more, Acknowledge(edge_id, span.epoch, epochs[span.epoch].upto)]
+    freed = sum(_held(epoch) for epoch in edge.epochs.values()) - sum(_held(epoch) for epoch in epochs.values())
+    edges = {**state.edges, edge_id: Edge(epochs, conflicts, hellos)}
+    return Delivery(edges, state.held_bytes - freed), tuple(actions)
 
 
 def forget(state: Delivery, edge_id: str, gone: Iterable[str]) -> Delivery:
@@ -240,25 +242,35 @@ def _take(epoch: Epoch, batch: Batch, size: int, room: int) -> tuple[Epoch, list
     """Return the epoch after a message, and what to do. `room` is how many bytes may wait beside those that do."""
     if batch.seq + batch.n - 1 <= epoch.upto:
         again = Acknowledge(batch.edge, batch.epoch, epoch.upto)
-        return replace(epoch, greeted=True), [Duplicate(batch.edge, batch.epoch, batch.rows), again]
+        return epoch, [Duplicate(batch.edge, batch.epoch, batch.rows), again]
     waiting = [entry for entry in epoch.waiting if entry[0].seq != batch.seq]
     insort(waiting, (batch, size), key=lambda entry: entry[0].seq)
     upto, actions = _drain(waiting, epoch.upto)
     while waiting and (len(waiting) > MAX_HELD_MESSAGES or sum(held for _, held in waiting) - _held(epoch) > room):
         waiting.pop()
+    # Also when nothing was taken: the edge may go by the mark of a plant that has since been restored.
+    actions.append(Acknowledge(batch.edge, batch.epoch, upto))
     if batch.seq > upto:
         kept = any(entry[0] is batch for entry in waiting)
         actions.append(Held(batch.edge, batch.epoch, batch.seq, "order", kept=kept))
-    if upto > epoch.upto or not epoch.greeted:
-        actions.append(Acknowledge(batch.edge, batch.epoch, upto))
     damaged = {seq: tries for seq, tries in epoch.damaged.items() if seq > upto}
-    return Epoch(upto, greeted=True, waiting=tuple(waiting), damaged=damaged), actions
+    return Epoch(upto, waiting=tuple(waiting), damaged=damaged), actions
 
 
-def _drain(waiting: list[tuple[Batch, int]], upto: int) -> tuple[int, list[Action]]:
+def _catch_up(epoch: Epoch, edge_id: str, span: EpochSpan) -> tuple[Epoch, list[Action]]:
+    """Return the epoch after hearing what the edge still holds of it."""
+    waiting = list(epoch.waiting)
+    upto, actions = _drain(waiting, epoch.upto, span.base)
+    if span.base > upto + 1:
+        actions.append(Gap(edge_id, span.epoch, upto + 1, span.base - 1))
+        upto = span.base - 1
+    return (replace(epoch, upto=upto, waiting=tuple(waiting)) if actions else epoch), actions
+
+
+def _drain(waiting: list[tuple[Batch, int]], upto: int, base: int = 0) -> tuple[int, list[Action]]:
     """Take from the front of `waiting` all that can be taken; return how far that reaches, and what to do."""
     actions: list[Action] = []
-    floor = max(min(batch.base, batch.seq) for batch, _ in waiting)
+    floor = max([base, *(min(batch.base, batch.seq) for batch, _ in waiting)])
     while waiting:
         batch = waiting[0][0]
         if batch.seq > upto + 1:

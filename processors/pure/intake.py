@@ -19,6 +19,7 @@ from processors.pure.delivery import Acknowledge, Action, Apply, Damaged, Delive
 
 FUTURE_MS = 5 * 60_000
 DAY_MS = 86_400_000
+MAX_LEDGER_LINES = 20_000
 MAX_EPOCHS = 64
 """Epochs remembered per edge beside those that it says it holds."""
 
@@ -54,7 +55,7 @@ class Intake:
             if kind == "d":
                 self._data(edge, payload, taken, now_ms)
             elif kind == "hello":
-                self._hello(edge, payload, taken)
+                self._hello(edge, payload, taken, now_ms)
             elif kind == "ledger":
                 self._ledger(edge, payload, taken)
         except UnknownMajor as error:
@@ -133,6 +134,7 @@ class Intake:
             taken.commit.set_aside.append(SetAside(now_ms, "row", reason, raw, action.edge))
         if not action.replay and action.unreadable:
             books[NOBODY, self.day(now_ms), "quarantined"] += action.unreadable
+            books[NOBODY, self.day(now_ms), "unreadable"] += action.unreadable
 
     def _set_aside_row(self, row: Reading, action: Apply, why: str, taken: Taken, now_ms: int) -> None:
         meter = row.meter if why == "future" else NOBODY
@@ -140,7 +142,7 @@ class Intake:
         if not action.replay:
             taken.commit.books[meter, self.day(row.t_ms), "quarantined"] += 1
 
-    def _hello(self, edge: str, payload: bytes, taken: Taken) -> None:
+    def _hello(self, edge: str, payload: bytes, taken: Taken, now_ms: int) -> None:
         hello = from_bytes(Hello, payload)
         _same_edge(edge, hello.edge)
         self.delivery, actions = delivery.on_hello(self.delivery, edge, hello.epochs)
@@ -154,12 +156,12 @@ class Intake:
         taken.commit.notes[f"hello:{edge}:{hello.part}"] = payload.decode()
         taken.hellos.append(hello)
         for action in actions:
-            if isinstance(action, Acknowledge):
-                taken.acks[action.edge, action.epoch] = action.upto
+            self._act(action, taken, now_ms)
 
     def _ledger(self, edge: str, payload: bytes, taken: Taken) -> None:
-        _same_edge(edge, from_bytes(EdgeLedger, payload).edge)
-        taken.commit.edge_ledgers[edge] = payload
+        ledger = from_bytes(EdgeLedger, payload)
+        _same_edge(edge, ledger.edge)
+        taken.commit.edge_lines |= {(edge, line.meter, line.day): line for line in ledger.lines[:MAX_LEDGER_LINES]}
 
     def _set_aside_message(self, topic: str, payload: bytes, error: WireError, taken: Taken, now_ms: int) -> None:
         taken.commit.set_aside.append(SetAside(now_ms, error.reason, error.detail, payload[:4096].decode(errors="replace"), topic[:80]))
