@@ -36,7 +36,7 @@ def in_range(type_: str) -> st.SearchStrategy[float]:
     if type_.startswith("float"):
         return st.floats(allow_nan=False, allow_infinity=False, width=bits)  # type: ignore[arg-type]
     if type_.startswith("bcd"):
-        return st.integers(0, 10 ** (bits // 4) - 1).map(float)
+        return st.integers(0, min(10 ** (bits // 4), 2**53) - 1).map(float)
     if type_.startswith("mod10k"):
         return st.integers(0, min(10 ** (bits // 4), 2**53) - 1).map(float)
     if type_.startswith("int"):
