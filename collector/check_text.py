@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from collector.checking import Finding
+from collector.pure.blocks import Block
 from collector.pure.budget import BusCost, EdgeCost, MeterCost
-from collector.pure.plan import PlannedRequest
 from config.edge import EdgeFile
 
 
@@ -59,16 +59,17 @@ def _cost(cost: EdgeCost, edge: EdgeFile) -> list[str]:
 
 
 def _meter(cost: MeterCost) -> list[str]:
-    meter = cost.meter
+    meter, planned = cost.meter, cost.plan
     lines = [f"  {meter.id}  unit {meter.unit}, {meter.profile} ({cost.profile.verification})"]
-    for name, blocks, every in (("every", cost.fast, meter.every), ("slow, every", cost.slow, cost.slow_every_s)):
-        lines += [f"    {name} {every:g} s: {_request(block)}" for block in blocks]
+    lines += [f"    every {planned.every_s:g} s: {_request(block)}" for block in planned.fast]
+    if planned.full != planned.fast:
+        lines += [f"    every {planned.slow_every_s:g} s instead: {_request(block)}" for block in planned.full]
     return lines
 
 
-def _request(block: PlannedRequest) -> str:
+def _request(block: Block) -> str:
     request = block.request
-    names = ", ".join(_folded([register.quantity for register in block.registers]))
+    names = ", ".join(_folded(list(block.decoder.quantities)))
     function = "FC 4" if request.kind == "input" else "FC 3"
     return f"{function} 0x{request.address:04X}…0x{request.address + request.count - 1:04X} ({request.count} registers): {names}"
 
@@ -97,28 +98,23 @@ def _bus_object(cost: BusCost) -> dict[str, Any]:
 
 
 def _meter_object(cost: MeterCost) -> dict[str, Any]:
-    def requests(blocks: tuple[PlannedRequest, ...]) -> list[dict[str, Any]]:
-        return [
-            {
-                "kind": block.request.kind,
-                "address": block.request.address,
-                "count": block.request.count,
-                "quantities": [register.quantity for register in block.registers],
-            }
-            for block in blocks
-        ]
-
     return {
         "id": cost.meter.id,
         "unit": cost.meter.unit,
         "profile": cost.meter.profile,
         "verification": cost.profile.verification,
         "unconfirmed": list(cost.unconfirmed),
-        "every_s": cost.meter.every,
-        "requests": requests(cost.fast),
-        "slow_every_s": cost.slow_every_s,
-        "slow_requests": requests(cost.slow),
+        "share": round(cost.share, 4),
+        "every_s": cost.plan.every_s,
+        "requests": [_request_object(block) for block in cost.plan.fast],
+        "full_every_s": cost.plan.slow_every_s,
+        "full_requests": [_request_object(block) for block in cost.plan.full],
     }
+
+
+def _request_object(block: Block) -> dict[str, Any]:
+    request = block.request
+    return {"kind": request.kind, "address": request.address, "count": request.count, "quantities": list(block.decoder.quantities)}
 
 
 def _bytes(count: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from collector.pure.budget import EdgeCost, edge_cost
 from config import loader
 from config.edge import EdgeFile
+from config.explain import shown
 from config.plant import PlantFile
 from config.profiles import Profile
 from driftwatt.errors import ConfigError, ConfigErrors
@@ -84,14 +85,14 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
     for bus in finding.cost.buses:
         if bus.share > 1:
             finding.impossible.append(
-                f"bus {bus.bus.id!r} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line"
+                f"bus {shown(bus.bus.id)} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line"
             )
         elif bus.share > BUSY_SHARE:
-            finding.warnings.append(f"bus {bus.bus.id!r} is busy {bus.share:.0%} of the time: a late answer delays the others")
+            finding.warnings.append(f"bus {shown(bus.bus.id)} is busy {bus.share:.0%} of the time: a late answer delays the others")
         for meter in bus.meters:
             if meter.unconfirmed:
                 finding.warnings.append(
-                    f"meter {meter.meter.id!r}: unconfirmed registers in {meter.meter.profile}: {', '.join(meter.unconfirmed)}"
+                    f"meter {shown(meter.meter.id)}: unconfirmed registers in {meter.meter.profile}: {', '.join(meter.unconfirmed)}"
                 )
     untried = sorted(name for name, profile in profiles.items() if profile.verification == "documented")
     if untried:
@@ -101,7 +102,7 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
         wished = f"the {edge.outbox.keep / 3600:g} h of outbox.keep"
         finding.warnings.append(f"outbox.max_bytes holds {outbox.hours:.1f} h, not {wished}; then: {edge.outbox.when_full}")
     if edge.edge.clock == "trust":
-        finding.notes.append("clock = 'trust': nobody checks that the clock is right")
+        finding.notes.append('clock = "trust": nobody checks that the clock is right')
     if edge.broker.allow_plaintext:
         finding.warnings.append("broker.allow_plaintext: readings and the password cross the network in plain text")
 
@@ -127,7 +128,7 @@ def _plant(finding: Finding, plant: PlantFile, today: date) -> None:
     fed = {child for meter in plant.meter for child in meter.feeds}
     for meter in plant.meter:
         if meter.kind == "incomer" and meter.id in fed:
-            finding.warnings.append(f"meter {meter.id!r} is of kind incomer, and another feeds it")
+            finding.warnings.append(f"meter {shown(meter.id)} is of kind incomer, and another feeds it")
 
 
 def _profile(finding: Finding, profile: Profile) -> None:
@@ -144,11 +145,9 @@ def _profile(finding: Finding, profile: Profile) -> None:
 def _compare(finding: Finding, plants: Sequence[PlantFile]) -> None:
     edge: EdgeFile = finding.content
     expected = {meter.id: meter for plant in plants for meter in plant.meter}
-    for bus in edge.bus:
-        for meter in bus.meter:
-            if meter.id not in expected:
-                finding.warnings.append(f"meter {meter.id!r} is in no plant file: its readings would be set aside as unknown_meter")
-            elif expected[meter.id].edge not in (None, edge.edge.id):
-                finding.warnings.append(
-                    f"meter {meter.id!r} belongs to edge {expected[meter.id].edge!r}: its readings would be set aside as wrong_edge"
-                )
+    for meter in (meter for bus in edge.bus for meter in bus.meter):
+        name = shown(meter.id)
+        if meter.id not in expected:
+            finding.warnings.append(f"meter {name} is in no plant file: its readings would be set aside as unknown_meter")
+        elif (owner := expected[meter.id].edge) not in (None, edge.edge.id):
+            finding.warnings.append(f"meter {name} belongs to edge {shown(owner)}: its readings would be set aside as wrong_edge")
