@@ -44,6 +44,7 @@ class Board:
     listed: frozenset[str]
     broker: str = ""
     broker_connected: bool = False
+    broker_since_ms: int = 0
     store: Store = field(default_factory=Store)
     heard_ms: dict[str, int] = field(default_factory=dict)
     started_ms: int = 0
@@ -60,7 +61,7 @@ class Board:
     _told_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.started_ms = self.clock.now_ms()
+        self.started_ms = self.broker_since_ms = self.clock.now_ms()
         self._meters = {meter: MeterNow(meter) for meter in sorted(self.listed)}
 
     def snapshot(self) -> Snapshot:
@@ -160,6 +161,7 @@ class Board:
     def on_broker(self, *, connected: bool) -> None:
         """Note that the connection to the broker came or went."""
         self.broker_connected = connected
+        self.broker_since_ms = self.clock.now_ms()
         self.changed("edges")
 
     def changed(self, word: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from driftwatt.clock import Clock
 from driftwatt.errors import PartialWrite, Refused, Unavailable
 from processors.pure.backoff import wait_s
 
@@ -23,14 +24,16 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Patience:
-    """One worker thread of its own, and the trouble it has: `since_s` is None while all is well.
+    """One worker thread of its own, and the trouble it has: `trouble` is the last failure's text, empty while all is well.
 
-    `name` names it in logs. `trouble` is the last failure's text; `refused` is true when the other side said no.
+    `name` names it in logs; `refused` is true when the other side said no; `since_ms` is when the trouble began.
     """
 
     name: str
+    clock: Clock
     on_change: Callable[[], None] = lambda: None
     trouble: str = ""
+    since_ms: int = 0
     refused: bool = False
     _thread: ThreadPoolExecutor = field(init=False)
 
@@ -66,6 +69,7 @@ class Patience:
 
     def _failed(self, text: str, *, refused: bool, failures: int) -> None:
         log.log(logging.WARNING if failures == 1 else logging.DEBUG, "%s: %s; trying again", self.name, text)
+        self.since_ms = self.since_ms if self.trouble else self.clock.now_ms()
         self.trouble, self.refused = text, refused
         self.on_change()
 

@@ -78,13 +78,21 @@ class Pipeline:
     intake: Intake
     announce: Callable[[Iterable[Alert]], None] = lambda _alerts: None
     alarms: dict[str, Alarm] = field(default_factory=dict)
-    storing: Patience = field(default_factory=lambda: Patience("store"))
-    keeping: Patience = field(default_factory=lambda: Patience("state file"))
+    storing: Patience = field(init=False)
+    keeping: Patience = field(init=False)
     _answered: Products = field(default_factory=Products)
     _journal: int = 0
     _journal_kept: int = 0
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _ticked_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.storing = Patience("store", self.clock, self._show_store)
+        self.keeping = Patience("state file", self.clock)
+
+    def _show_store(self) -> None:
+        self.board.store.ok = not self.storing.trouble
+        self.board.changed("meters")
 
     async def begin(self) -> None:
         """Go on from what was committed. Raises Unavailable, WireError for a damaged state."""

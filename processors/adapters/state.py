@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from driftwatt.alerts import Alert
 from driftwatt.errors import Unavailable
+from driftwatt.wire import LedgerLine
 from processors.ports import Journaled
 from processors.pure.board import Answer
 from processors.pure.commit import Commit, Kept
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS quarantine
     (id INTEGER PRIMARY KEY, at_ms INT, reason TEXT, detail TEXT, edge TEXT, meter TEXT, t_ms INT, raw TEXT);
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
-CREATE TABLE IF NOT EXISTS edge_ledger (edge TEXT PRIMARY KEY, at_ms INT, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS edge_book (day TEXT, edge TEXT, meter TEXT, at_ms INT, body TEXT, PRIMARY KEY (day, edge, meter)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 QUARANTINE_ROWS = 20_000
@@ -38,6 +39,7 @@ RAW_CHARS = 4096
 
 ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+LINE: TypeAdapter[LedgerLine] = TypeAdapter(LedgerLine)
 
 
 class SqliteState:
@@ -122,7 +124,8 @@ def _write_books(db: sqlite3.Connection, change: Commit) -> None:
     if change.set_aside:
         db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
     db.executemany(
-        "INSERT OR REPLACE INTO edge_ledger VALUES (?, ?, ?)", [(edge, change.at_ms, body) for edge, body in change.edge_ledgers.items()]
+        "INSERT OR REPLACE INTO edge_book VALUES (?, ?, ?, ?, ?)",
+        [(day, edge, meter, change.at_ms, LINE.dump_json(line).decode()) for (edge, meter, day), line in change.edge_lines.items()],
     )
 
 

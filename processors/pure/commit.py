@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from driftwatt.alerts import Alert
 from driftwatt.readings import FailedPoll, Reading
+from driftwatt.wire import LedgerLine
 from processors.pure.delivery import Checkpoint, Gap
 
 NOBODY = "-"
@@ -42,7 +43,7 @@ class Commit:
     gaps: list[Gap] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
     alerts: dict[str, Alert] = field(default_factory=dict)
-    edge_ledgers: dict[str, bytes] = field(default_factory=dict)
+    edge_lines: dict[tuple[str, str, str], LedgerLine] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     at_ms: int = 0
 
@@ -55,14 +56,14 @@ class Commit:
             or self.gaps
             or self.set_aside
             or self.alerts
-            or self.edge_ledgers
+            or self.edge_lines
             or self.notes
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a processor finds on disk when it starts. `parts` are by meter, `edge_ledgers` hold (received ms, payload)."""
+    """What a processor finds on disk when it starts; `parts` are by meter and name."""
 
     checkpoints: tuple[Checkpoint, ...] = ()
     parts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)

@@ -140,7 +140,7 @@ class Judge:
                 self._change(alerts.on_output(self.book, output, self.context), products)
 
     def _change(self, change: Change, products: Products) -> None:
-        if change is None: return  # type: ignore # TEMP
+
         self.book = change.book
         for alert in change.changed:
             products.alerts[alert.id] = alert

@@ -1,0 +1,56 @@
+"""Reads a plant's files from outside, read-only: what `status` and `ledger` show, also while the processor runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from driftwatt.errors import Unavailable
+from processors.adapters.state import LINE
+from processors.pure.books import BookRow, EdgeLine
+
+
+def newest_days(state: Path, days: int) -> list[str]:
+    """Return the newest days that the books know, ascending; none when the processor never ran."""
+    with _reading(state) as db:
+        found = db.execute("SELECT DISTINCT day FROM book UNION SELECT DISTINCT day FROM edge_book").fetchall()
+    return sorted(day for (day,) in found if day[:1].isdigit())[-days:]
+
+
+def book_rows(state: Path, from_day: str) -> list[BookRow]:
+    """Return the plant's counters from a day on."""
+    with _reading(state) as db:
+        rows = db.execute("SELECT meter, day, what, n, at_ms FROM book WHERE day >= ? AND day GLOB '[0-9]*'", (from_day,)).fetchall()
+    return [BookRow(*row) for row in rows]
+
+
+def edge_lines(state: Path, from_day: str) -> list[EdgeLine]:
+    """Return what the edges said of their books from a day on."""
+    with _reading(state) as db:
+        rows = db.execute("SELECT edge, body, at_ms FROM edge_book WHERE day >= ?", (from_day,)).fetchall()
+    return [EdgeLine(edge, LINE.validate_json(body), at_ms) for edge, body, at_ms in rows]
+
+
+def quarantine_size(state: Path) -> tuple[int, int]:
+    """Return how many rows are set aside and how many characters they have."""
+    with _reading(state) as db:
+        n, size = db.execute("SELECT count(*), coalesce(sum(length(raw)), 0) FROM quarantine").fetchone()
+    return n, size
+
+
+def readings_in_store(store: Path, meter: str, from_ms: int, to_ms: int) -> int:
+    """Return how many readings of a meter the embedded store holds in `[from_ms, to_ms)`."""
+    with _reading(store) as db:
+        count: int = db.execute("SELECT count(*) FROM readings WHERE meter = ? AND t >= ? AND t < ?", (meter, from_ms, to_ms)).fetchone()[0]
+    return count
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise Unavailable(f"{path}: {error}") from error

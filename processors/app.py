@@ -1,0 +1,274 @@
+"""The plant daemon, put together: broker → inbox → pipeline → store, beside it the page, and how they stop.
+
+Starting: the folder is locked, state restored, the page is up, history is imported, then the broker is joined.
+Stopping, in order and each with a deadline: the inbox is drained and acknowledged, the broker hears that we
+leave, the page says goodbye, files are closed. Nothing relies on it: what was not acknowledged comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.broker import broker_address
+from config.loader import load_plant
+from config.plant import PlantFile
+from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
+from driftwatt.alerts import Alert
+from driftwatt.clock import Clock
+from driftwatt.errors import ConfigError, DriftwattError, Unavailable
+from driftwatt.topics import alert_topic, every_edge
+from processors.adapters.child import BrokerChild
+from processors.adapters.folder import Folder, plant_folder
+from processors.adapters.inbox import Inbox
+from processors.adapters.page import Page
+from processors.adapters.sqlite import SqliteStore
+from processors.adapters.state import SqliteState
+from processors.live import Board
+from processors.pipeline import Pipeline
+from processors.policies import policies
+from processors.ports import SeriesStore
+from processors.pure import delivery
+from processors.pure.alerts import AlertContext
+from processors.pure.document import document_bytes
+from processors.pure.intake import Intake
+from processors.pure.judge import Judge
+from processors.pure.policy import MeterPolicy
+from processors.replay import import_history
+from processors.status import describe
+from processors.view import PlantView
+from processors.web.app import build
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = "embedded"
+EMBEDDED_LISTEN = "127.0.0.1:1883"
+ONCE_QUIET_S = 3.0
+DRAIN_S = 5.0
+SUBSCRIPTIONS = ((every_edge("hello"), 1), (every_edge("state"), 1), (every_edge("ledger"), 1), (every_edge("live"), 0), (every_edge("d"), 1))
+"""What edges say of themselves comes before their data."""
+
+
+def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = False, bar: bool = False) -> int:
+    """Run the plant of `file` until SIGTERM or SIGINT; with `once` until nothing comes any more. Returns the exit code.
+
+    Raises ConfigError(s) and other errors meant for people.
+    """
+    plant = load_plant(file)
+    folder = Folder(plant_folder(file, plant.plant.data_dir, plant.plant.id))
+    try:
+        return asyncio.run(_Plant(plant, file, folder, clock).main(history, once=once, bar=bar))
+    except KeyboardInterrupt:
+        return 130
+    except DriftwattError:
+        raise
+    except Exception as error:
+        known = _known(error)
+        if known is not None:
+            raise known from error
+        log.error("the processor failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
+        return 1
+    finally:
+        folder.close()
+
+
+def _known(error: BaseException) -> DriftwattError | None:
+    """Return the error meant for people that a task group has wrapped, if there is one."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_known, error.exceptions)), None)
+    return error if isinstance(error, DriftwattError) else None
+
+
+class _Plant:
+    """One life of the daemon."""
+
+    def __init__(self, plant: PlantFile, file: Path, folder: Folder, clock: Clock) -> None:
+        self._plant, self._file, self._folder, self._clock = plant, file, folder, clock
+        self._started_ms = clock.now_ms()
+        self._policies = policies(plant, file.parent, now_ms=self._started_ms)
+        self._board = Board(clock, frozenset(self._policies), broker=plant.broker.url)
+        self._child: BrokerChild | None = None
+        self._link: MqttLink | None = None
+
+    async def main(self, history: Path | None, *, once: bool, bar: bool) -> int:
+        self._inbox = Inbox(asyncio.get_running_loop())
+        store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
+        try:
+            self._pipeline = self._compose(store, state)
+            await self._pipeline.begin()
+            await self._with_page(history, once=once, bar=bar)
+        finally:
+            self._pipeline.storing.stop()
+            self._pipeline.keeping.stop()
+            store.close()
+            state.close()
+        return 0
+
+    def _compose(self, store: SeriesStore, state: SqliteState) -> Pipeline:
+        owners = {meter.id: meter.edge for meter in self._plant.meter}
+        return Pipeline(
+            by=secrets.token_hex(8),
+            clock=self._clock,
+            store=store,
+            state=state,
+            link=self,
+            mail=self._inbox,
+            board=self._board,
+            judge=Judge(dict(self._policies), alert_context(self._plant, self._policies)),
+            intake=Intake(owners, delivery.begin()),
+            announce=self._announce,
+        )
+
+    async def _with_page(self, history: Path | None, *, once: bool, bar: bool) -> None:
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        view = PlantView(
+            self._plant,
+            store=self._pipeline.store,
+            board=self._board,
+            book=self._pipeline,
+            policies=self._policies,
+            clock=self._clock,
+        )
+        page = Page(build(view), *_listen(self._plant.web.listen))
+        print(f"page: {page.address}", flush=True)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(page.serve())
+            daemons = [group.create_task(self._write_status())]
+            work = group.create_task(self._work(group, history, once=once, bar=bar))
+            leaving = group.create_task(told.wait())
+            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await _end([work, leaving, *daemons])
+            await self._leave()
+            page.stop()
+            await serving
+
+    async def _work(self, group: asyncio.TaskGroup, history: Path | None, *, once: bool, bar: bool) -> None:
+        address = await self._broker(group)
+        if history is not None:
+            count = await import_history(self._pipeline, history, bar=bar)
+            log.info("history: %d readings imported from %s", count, history)
+        self._link = MqttLink(
+            address,
+            client_id=f"plant-{self._plant.plant.id}",
+            subscriptions=SUBSCRIPTIONS,
+            on_message=self._inbox.put,
+            on_change=self._handed_over(asyncio.get_running_loop()),
+        )
+        self._link.start()
+        if not once:
+            await self._pipeline.run()
+        await self._until_quiet()
+
+    async def _until_quiet(self) -> None:
+        running = asyncio.create_task(self._pipeline.run())
+        quiet_since = self._clock.monotonic_s()
+        while self._clock.monotonic_s() - quiet_since < ONCE_QUIET_S:
+            if self._inbox.counted_waiting.is_set():
+                quiet_since = self._clock.monotonic_s()
+            await asyncio.sleep(0.1)
+        await _end([running])
+
+    async def _broker(self, group: asyncio.TaskGroup) -> BrokerAddress:
+        if self._plant.broker.url != EMBEDDED:
+            return broker_address(self._plant.broker, self._file.parent, self._plant.plant.id)
+        name, password, path = self._folder.broker_user()
+        self._child = BrokerChild(EMBEDDED_LISTEN, path)
+        url = await self._child.start()
+        group.create_task(self._child.watch())
+        log.info("embedded broker at %s, user in %s", url, path)
+        return BrokerAddress.parse(url, username=name, password=password)
+
+    async def _leave(self) -> None:
+        """Drain, acknowledge, disconnect; each at most a few seconds."""
+        log.info("stopping")
+        await self._pipeline.drain(DRAIN_S)
+        if self._link:
+            await asyncio.to_thread(self._link.stop)
+        if self._child:
+            await self._child.stop()
+
+    async def _write_status(self) -> None:
+        while True:
+            status = describe(
+                self._plant, self._pipeline, started_ms=self._started_ms, inbox=(self._inbox.bytes, self._inbox.let_go)
+            )
+            try:
+                await asyncio.to_thread(self._folder.write_status, status)
+            except Unavailable as error:
+                log.debug("%s", error)
+            await asyncio.sleep(1.0)
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None and self._link.connected
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
+        return self._link is not None and self._link.publish(topic, payload, qos=qos, retain=retain)
+
+    def _handed_over(self, loop: asyncio.AbstractEventLoop) -> Callable[[bool], None]:
+        def change(connected: bool) -> None:  # noqa: FBT001 - the link's own callback
+            loop.call_soon_threadsafe(self._broker_changed, connected)
+
+        return change
+
+    def _broker_changed(self, connected: bool) -> None:  # noqa: FBT001 - called through the loop
+        self._board.on_broker(connected=connected)
+        if connected:
+            self._announce(alert for alert in self._pipeline.alerts() if alert.state != "closed")
+
+    def _announce(self, alerts: Iterable[Alert]) -> None:
+        """Publish alerts, retained while they are open; a closed one is told once and then taken off the broker."""
+        for alert in alerts:
+            topic = alert_topic(self._plant.plant.id, alert.id)
+            self.publish(topic, document_bytes(alert), retain=alert.state != "closed")
+            if alert.state == "closed":
+                self.publish(topic, b"", retain=True)
+
+
+def open_store(plant: PlantFile, folder: Path, data: Folder) -> SeriesStore:
+    """Return the store that the plant file asks for. Raises ConfigError, Unavailable."""
+    chosen = plant.store
+    if chosen.kind == "sqlite":
+        return SqliteStore(data.store)
+    bucket = chosen.bucket or chosen.database
+    if not chosen.url or not bucket:
+        raise ConfigError("an InfluxDB store needs url and bucket (or database)", key="store", found=f"url {chosen.url}, bucket {bucket}")
+    from processors.adapters.influx import InfluxStore, Server  # noqa: PLC0415 - 28 MB that only plants with InfluxDB need
+
+    token = chosen.token.reveal(folder) if chosen.token else ""
+    return InfluxStore(Server(chosen.url, bucket, chosen.org, token, chosen.server), plant.plant.id)
+
+
+def alert_context(plant: PlantFile, known: Mapping[str, MeterPolicy]) -> AlertContext:
+    """Return what alerts have to know of the plant."""
+    any_policy = next(iter(known.values()), None)
+    return AlertContext(
+        plant=plant.plant.id,
+        areas={meter.id: meter.area for meter in plant.meter if meter.area},
+        feeds={meter.id: meter.feeds for meter in plant.meter if meter.feeds},
+        tariff=any_policy.tariff if any_policy else None,
+        factors=any_policy.factors if any_policy else None,
+        medium_per_month=plant.alerts.medium_per_month,
+        high_per_month=plant.alerts.high_per_month,
+    )
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not host:
+        raise ConfigError("listen is not understood", key="web.listen", found=repr(text), allowed='"127.0.0.1:8080"')
+    return host.strip("[]"), int(port)
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
