@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from config.loader import load_profile
 from config.profiles import Profile
 from driftwatt.clock import SharedInstant, SystemClock
 from driftwatt.errors import ConfigError
-
-log = logging.getLogger(__name__)
 
 _FIRST_PORT = 5020
 
@@ -91,7 +88,6 @@ async def _serve(gateways: list[Gateway], now_ms: Callable[[], int], order: Orde
     await ended.wait()
     books.cancel()
     await simulator.stop()
-    log.info("%s replies were served", simulator.replies)
     return 0
 
 

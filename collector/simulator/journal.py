@@ -5,7 +5,7 @@ One line per reply: `t_ms unit meter kind address registers`, registers as hexad
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from struct import pack
@@ -20,7 +20,7 @@ _FLUSH_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class Entry:
     """One reply: when (the instant its values belong to), whose, and the registers as sent."""
 
     t_ms: int
@@ -50,11 +50,12 @@ class Journal:
         self._lines: list[str] = []
         self._size = 0
 
-    def note(self, *, t_ms: int, unit: int, meter: str, kind: Kind, address: int, registers: Sequence[int]) -> None:
+    def note(self, entry: Entry) -> None:
         """Write down one reply that was sent."""
         if self._file is None:
             return
-        line = f"{t_ms} {unit} {meter} {kind} {address} {pack(f'>{len(registers)}H', *registers).hex()}\n"
+        words_text = pack(f">{len(entry.registers)}H", *entry.registers).hex()
+        line = f"{entry.t_ms} {entry.unit} {entry.meter} {entry.kind} {entry.address} {words_text}\n"
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _FLUSH_BYTES:
@@ -75,7 +76,7 @@ class Journal:
             self._file.close()
 
 
-def served(path: Path) -> Iterator[Served]:
+def served(path: Path) -> Iterator[Entry]:
     """Yield the replies in a book in the order of sending. A last line that was cut off is left out."""
     with path.open(encoding="ascii") as lines:
         for line in lines:
@@ -83,7 +84,7 @@ def served(path: Path) -> Iterator[Served]:
                 return
             t_ms, unit, meter, kind, address, words_text = line.split()
             registers = tuple(int(words_text[at : at + 4], 16) for at in range(0, len(words_text), 4))
-            yield Served(int(t_ms), int(unit), meter, cast("Kind", kind), int(address), registers)
+            yield Entry(int(t_ms), int(unit), meter, cast("Kind", kind), int(address), registers)
 
 
 def served_values(path: Path, profiles: Mapping[str, Profile]) -> dict[tuple[str, str], dict[float, list[int]]]:
