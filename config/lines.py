@@ -7,6 +7,7 @@ key inside an inline table, falls back to the line of what encloses it.
 from __future__ import annotations
 
 import re
+import tomllib
 
 Path = tuple[str | int, ...]
 _KEY = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*""")
@@ -103,9 +104,16 @@ def _names(line: str, start: int) -> tuple[list[str], int]:
     names: list[str] = []
     at = start
     while match := _KEY.match(line, at):
-        names.append(match[1] if match[1] is not None else match[2] if match[2] is not None else match[3])
+        names.append(_unescaped(match[1]) if match[1] is not None else match[2] if match[2] is not None else match[3])
         at = match.end()
         if line[at : at + 1] != ".":
             break
         at += 1
     return names, at
+
+
+def _unescaped(key: str) -> str:
+    try:
+        return str(tomllib.loads(f'x = "{key}"')["x"]) if "\\" in key else key
+    except tomllib.TOMLDecodeError:
+        return key
