@@ -50,7 +50,13 @@ EMBEDDED = "embedded"
 EMBEDDED_LISTEN = "127.0.0.1:1883"
 ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
-SUBSCRIPTIONS = ((every_edge("hello"), 1), (every_edge("state"), 1), (every_edge("ledger"), 1), (every_edge("live"), 0), (every_edge("d"), 1))
+SUBSCRIPTIONS = (
+    (every_edge("hello"), 1),
+    (every_edge("state"), 1),
+    (every_edge("ledger"), 1),
+    (every_edge("live"), 0),
+    (every_edge("d"), 1),
+)
 """What edges say of themselves comes before their data."""
 
 

@@ -22,7 +22,7 @@ from driftwatt.errors import PartialWrite, Refused, Unavailable
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
 from processors.pure import lines
-from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
 
 TIMEOUT_MS = 10_000
 REQUEST_LINES = 5000
@@ -82,10 +82,10 @@ class InfluxStore:
             return []
         names = tuple(lines.INTERVAL_NAMES.values())
         newest: dict[int, IntervalEnergy] = {}
-        for _, *row in self._select(names, f"energy_{kind}", meter, (from_ms, to_ms)):
+        for _, *row in self._select(names, f"energy_{kind}", meter, (from_ms, to_ms + MAX_REV_MS)):
             values = {name: _number(name, value) for name, value in zip(lines.INTERVAL_NAMES, row, strict=True)}
             newest[int(values["start_ms"] or 0)] = IntervalEnergy(meter=meter, kind=kind, **values)  # type: ignore[arg-type]
-        return list(newest.values())
+        return [interval for start_ms, interval in newest.items() if from_ms <= start_ms < to_ms]
 
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """See SeriesStore."""

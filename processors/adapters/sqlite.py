@@ -19,7 +19,7 @@ from driftwatt.errors import Unavailable
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
 from processors.pure.flat import event_fields, event_times
-from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
 
 INTERVAL_FIELDS = tuple(field.name for field in fields(IntervalEnergy) if field.name not in ("meter", "kind"))
 KINDS = ("15m", "1h", "1d")
@@ -104,8 +104,8 @@ class SqliteStore:
         if kind not in KINDS:
             return []
         sql = f"SELECT * FROM energy_{kind} WHERE meter = ? AND t >= ? AND t < ? ORDER BY t"  # noqa: S608 - closed list of kinds
-        newest = {row[2]: _interval(kind, row) for row in self._read(sql, (meter, from_ms, to_ms))}
-        return list(newest.values())
+        newest = {row[2]: _interval(kind, row) for row in self._read(sql, (meter, from_ms, to_ms + MAX_REV_MS))}
+        return [interval for start_ms, interval in newest.items() if from_ms <= start_ms < to_ms]
 
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """See SeriesStore."""

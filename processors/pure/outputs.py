@@ -8,6 +8,8 @@ from typing import Literal
 from driftwatt.alerts import Range
 
 QUARTER_HOUR_S, HOUR_S, DAY_S = 900, 3600, 86400
+MAX_REV_MS = 1000
+"""An interval is corrected less often than this: revision `rev` is stored at its start plus `rev` milliseconds."""
 Channel = Literal["base", "off", "edge", "on", "tot"]
 
 
