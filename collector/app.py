@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 
 STOP_POLLING_S = 3.0
 DRAIN_S = 5.0
-ONCE_DRAIN_S = 15.0
 SLOTS = 20
 """Buses start their cycles spread over so many slots of a second, so that they do not all wake at once."""
 
@@ -104,7 +103,7 @@ class _Edge:
             await _end(daemons[:1])
             await committer.drain()
             await outbox.ledger_lines(1)  # a commit that was under way is over when this answers
-            fine = await forwarder.drain(ONCE_DRAIN_S if once else DRAIN_S)
+            fine = await forwarder.drain(DRAIN_S if once or forwarder.connected else 0.0)
             await _end(daemons)
         return _summary(pollers, everything=fine) if once else 0
 
