@@ -130,11 +130,15 @@ class PlantView:
         roots = tuple(meter for meter in self.plant.meter if meter.id not in fed)
         return tuple(meter for meter in roots if meter.feeds) or roots
 
+    def ratio(self, meter: str) -> float:
+        """Return the factor of a meter's power: CT × PT × sign."""
+        return self._ratio.get(meter, 1.0)
+
     def power_w(self, reading: Reading | None) -> float | None:
         """Return the active power of a reading in W, ratio and sign applied; None without a number."""
         if reading is None or "active_power" not in reading.values:
             return None
-        return reading.values["active_power"] * self._ratio.get(reading.meter, 1.0)
+        return reading.values["active_power"] * self.ratio(reading.meter)
 
     def energy_wh(self, meter: str, now: Reading | None) -> float:
         """Return today's energy of a meter in Wh: closed intervals and what its counter says since."""
@@ -146,7 +150,7 @@ class PlantView:
             return closed
         counter = now.values.get("import_energy")
         if counter is not None and span.base is not None and now.t_ms >= span.base[0] and counter >= span.base[1]:
-            return closed + (counter - span.base[1]) * abs(self._ratio.get(meter, 1.0))
+            return closed + (counter - span.base[1]) * abs(self.ratio(meter))
         hours = (now.t_ms - max(span.closed_to_ms, span.start_ms)) / 3_600_000
         return closed + max(0.0, self.power_w(now) or 0.0) * min(hours, 0.5)
 
@@ -169,8 +173,16 @@ class PlantView:
     async def readings(self, meter: str, quantity: str, start_ms: int, end_ms: int) -> list[tuple[int, float, int]]:
         """Return raw readings (t_ms, value, quality), ratio and sign applied to power. Raises Unavailable."""
         rows = await asyncio.to_thread(self._store.readings, meter, quantity, start_ms, end_ms)
-        factor = self._ratio.get(meter, 1.0) if "power" in quantity and "factor" not in quantity else 1.0
+        factor = self.ratio(meter) if "power" in quantity and "factor" not in quantity else 1.0
         return [(t_ms, value * factor, quality) for t_ms, value, quality in rows]
+
+    async def intervals(self, kind: str, meter: str, start_ms: int, end_ms: int) -> list[IntervalEnergy]:
+        """Return closed intervals of a kind, newest revision each. Raises Unavailable."""
+        return await asyncio.to_thread(self._store.intervals, kind, meter, start_ms, end_ms)
+
+    def alert(self, alert: str) -> Alert | None:
+        """Return the alert with an id, None where there is none."""
+        return next((each for each in self.book.alerts() if each.id == alert), None)
 
     def _load(self, meter: str, start_ms: int, end_ms: int, *, tail: bool) -> Span:
         kind, step_ms = ("15m", QUARTER_MS) if end_ms - start_ms <= FINE_SPAN_MS else ("1h", 4 * QUARTER_MS)
@@ -197,7 +209,7 @@ class PlantView:
         for t_ms, value, quality in self._store.readings(meter, "active_power", from_ms, to_ms):
             if not quality & Quality.MISSING:
                 minutes.setdefault(t_ms - t_ms % MINUTE_MS, []).append(value)
-        factor = self._ratio.get(meter, 1.0)
+        factor = self.ratio(meter)
         return tuple((start, factor * sum(values) / len(values)) for start, values in sorted(minutes.items()))
 
 

@@ -161,6 +161,11 @@ class Text:
             return f"{day.day}{NBSP}{_EN_MONTHS[day.month - 1]}" + (f"{NBSP}{day.year}" if year else "")
         return f"{day.day:02}/{day.month:02}" + (f"/{day.year}" if year else "")
 
+    def day(self, t_ms: float, *, inside: bool = False, year: bool = False) -> str:
+        """Return weekday and date; `inside` a sentence Vietnamese weekdays are small."""
+        name = self.weekday(t_ms)
+        return f"{name.lower() if inside and self.lang == 'vi' else name} {self.date(t_ms, year=year)}"
+
     def full_date(self, t_ms: float) -> str:
         """Return the weekday with the date and year."""
         comma = " " if self.lang == "en" else ", "

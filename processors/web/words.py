@@ -25,6 +25,10 @@ class Words:
     def __getitem__(self, key: str) -> str:
         return self._table.get(key, key)
 
+    def get(self, key: str, default: str) -> str:
+        """Return the word of a key, `default` where there is none."""
+        return self._table.get(key, default)
+
     def __contains__(self, key: str) -> bool:
         return key in self._table
 

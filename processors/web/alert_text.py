@@ -1,0 +1,186 @@
+"""An alert in words: titles, lines, cards and rows. No HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from driftwatt.alerts import Alert, HistoryLine, Range
+from processors.view import PlantView
+from processors.web.text import Figure, Text
+
+ICONS = {
+    ("waste", "unacked"): "s-waste",
+    ("limit", "unacked"): "s-limit",
+    ("limit", "acked"): "s-limit",
+    ("data", "unacked"): "s-stale",
+    ("data", "acked"): "s-stale",
+    ("device", "unacked"): "s-fault",
+    ("device", "acked"): "s-fault",
+}
+NIGHT = {"off_hours", "base_load"}
+
+
+def icon(alert: Alert) -> str:
+    """Return the sign of an alert's kind and state."""
+    if alert.state == "shelved":
+        return "s-shelved"
+    if alert.state == "closed":
+        return "s-tick" if alert.closed_reason in {"fixed", "resolved", None} else "s-dash"
+    if alert.kind in {"data", "device"}:
+        return "s-stale" if alert.kind == "data" else "s-fault"
+    return ICONS.get((alert.kind, alert.state), "s-waste_acked")
+
+
+def title(view: PlantView, text: Text, alert: Alert) -> str:
+    """Return who and what, short."""
+    meter = view.meters.get(alert.meter)
+    return text.words(f"short.{alert.kind}.{alert.pattern}", meter=meter.name if meter else alert.meter)
+
+
+def area_name(view: PlantView, alert: Alert) -> str:
+    """Return the name of the alert's area, "" without one."""
+    return next((area.name for area in view.plant.area if area.id == alert.area), "")
+
+
+def excess_kw(alert: Alert) -> float | None:
+    """Return how much more is drawn than expected."""
+    return None if alert.actual_kw is None or alert.expected_kw is None else alert.actual_kw - alert.expected_kw
+
+
+def normally(text: Text, alert: Alert) -> str:
+    """Return what would be normal."""
+    return "" if alert.expected_kw is None else text.words("al.normally", kw=str(text.power(alert.expected_kw)))
+
+
+def per_day(text: Text, alert: Alert) -> Figure | None:
+    """Return the money of a day at the present rate, as an estimate."""
+    cost = alert.per_day.get("cost")
+    if not cost:
+        return None
+    figure = text.about(cost)
+    return Figure(figure.value, f"{figure.unit}/{text.words['unit.day']}")
+
+
+def day_sum(text: Text, alert: Alert) -> str:
+    """Return how the energy of a day comes about; only the energy where the product would not match it."""
+    kwh, hours, more = alert.per_day.get("kwh"), alert.per_day.get("hours"), excess_kw(alert)
+    if not kwh:
+        return ""
+    energy = str(text.energy(kwh))
+    if not hours or not more or abs(more * hours - kwh) > 0.1 * kwh:
+        return f"≈ {energy}/{text.words['unit.day']}"
+    return text.words("al.sum", excess=str(text.excess(more)), hours=text.number(hours, 0 if hours == round(hours) else 1), energy=energy)
+
+
+def spread(text: Text, value: Range, decimals: int = 0) -> str:
+    """Return the band of an estimate in brackets."""
+    return f"({text.number(value.low, decimals)}–{text.number(value.high, decimals)})"
+
+
+def money_range(text: Text, value: Range) -> str:
+    """Return the band of money in the unit of its middle."""
+    scale = 1e9 if abs(value.value) >= 1e9 else 1e6 if abs(value.value) >= 1e6 else 1
+    scale = scale if text.currency == "VND" else 1
+    low, high = value.low / scale, value.high / scale
+    decimals = 1 if scale > 1 and high < 10 else 0
+    return f"({text.number(low, decimals)}–{text.number(high, decimals)})"
+
+
+def since(view: PlantView, text: Text, alert: Alert) -> str:
+    """Return since when, how often, and whether somebody knows."""
+    days = max(1, round((view.now_ms() - alert.since_ms) / 86_400_000 + 0.49))
+    repeated = text.words("al.night_n" if alert.pattern == "off_hours" else "al.day_n", n=str(days))
+    parts = [text.words("al.line_since", date=text.date(alert.since_ms))]
+    if alert.kind == "waste" and alert.cleared_ms is None:
+        parts.append(repeated)
+    return " · ".join([*parts, state_short(text, alert)])
+
+
+def state_short(text: Text, alert: Alert) -> str:
+    """Return who has answered, or that nobody has."""
+    if alert.state == "unacked":
+        return text.words["al.nobody"]
+    if alert.state == "acked" and alert.ack_by:
+        return text.words("al.by", person=who(text, alert.ack_by), reason=text.words[f"reason.{alert.ack_reason}"])
+    return state_text(text, alert)
+
+
+def state_text(text: Text, alert: Alert) -> str:
+    """Return the alert's state in words."""
+    if alert.state == "shelved" and alert.shelved_until_ms:
+        return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms).lower()}")
+    if alert.state == "suppressed":
+        return text.words("state.suppressed", parent=alert.parent or "")
+    if alert.state == "closed":
+        reason = f"reason.{alert.closed_reason}"
+        return f"{text.words['state.closed']}: {text.words[reason].lower()}" if reason in text.words else text.words["state.closed"]
+    return text.words["state." + alert.state]
+
+
+def who(text: Text, name: str) -> str:
+    """Return a person's name; the nameless visitor of this machine by a word."""
+    return text.words["user.local"] if name in {"", "local"} else name
+
+
+def history_text(text: Text, line: HistoryLine) -> str:
+    """Return one line of the history."""
+    key, reason = f"hist.{line.what}", f"reason.{line.reason}"
+    told = text.words.get(reason, line.reason)
+    sentence = text.words(key, person=who(text, line.by), reason=told) if key in text.words else line.what
+    return f"{sentence}. {line.note}" if line.note and line.what not in {"suppressed", "released"} else sentence
+
+
+def last_word(text: Text, alert: Alert) -> str:
+    """Return what the last person said and why."""
+    spoken = [line for line in alert.history if line.by]
+    if not spoken:
+        return ""
+    line = spoken[-1]
+    reason = f"reason.{line.reason}"
+    why = line.note or text.words.get(reason, "")
+    return f"{who(text, line.by)}: {why}" if why else who(text, line.by)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An alert that wants a person, as the overview shows it."""
+
+    id: str
+    kind: str
+    state: str
+    icon: str
+    title: str
+    line: str
+    figures: bool
+    actual: Figure
+    normally: str
+    per_day: Figure | None
+    sum: str
+    unconfirmed: bool
+    can_ack: bool
+
+
+def card(view: PlantView, text: Text, alert: Alert, *, may_act: bool) -> Card:
+    """Return the card of an alert."""
+    return Card(
+        id=alert.id,
+        kind=alert.kind,
+        state=alert.state,
+        icon=icon(alert),
+        title=title(view, text, alert),
+        line=since(view, text, alert),
+        figures=alert.actual_kw is not None,
+        actual=text.power(alert.actual_kw),
+        normally=normally(text, alert),
+        per_day=per_day(text, alert),
+        sum=day_sum(text, alert),
+        unconfirmed=bool(alert.unconfirmed),
+        can_ack=may_act and alert.state in {"unacked", "cleared_unacked"},
+    )
+
+
+def wanting(alerts: Sequence[Alert]) -> list[Alert]:
+    """Return the alerts that want a person: waste and limits first, the costliest first."""
+    found = [each for each in alerts if each.state in {"unacked", "cleared_unacked"}]
+    return sorted(found, key=lambda each: (each.kind in {"data", "device"}, -each.per_day.get("cost", 0.0), each.since_ms))

@@ -1,0 +1,1 @@
+"""One file per page: what it asks of the view, and what it hands to its template."""

@@ -1,0 +1,99 @@
+// What people do with alerts: sheets, one POST each, a toast with undo. Nothing is queued while offline.
+import { say } from "./format.js";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const csrf = () => $('meta[name="csrf"]').content;
+let current = "";
+
+async function post(alert, verb, content) {
+  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(alert)}/${verb}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf() },
+    body: JSON.stringify(content),
+  });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.message ?? say("err.failed"));
+  return told;
+}
+
+export function toast(text, { label, run, seconds = 10 } = {}) {
+  const box = document.createElement("div");
+  box.className = "toast";
+  const line = document.createElement("span");
+  line.textContent = text;
+  box.append(line);
+  if (label) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn small invert";
+    button.textContent = label;
+    button.addEventListener("click", async () => { box.remove(); await run(); });
+    box.append(button);
+  }
+  $("#toasts").append(box);
+  setTimeout(() => box.remove(), seconds * 1000);
+}
+
+function open(name, alert) {
+  const sheet = document.getElementById("sheet-" + name) ?? document.getElementById(name);
+  if (!sheet) return;
+  current = alert ?? current;
+  const error = $(".err", sheet);
+  if (error) error.hidden = true;
+  sheet.showModal();
+}
+
+async function send(sheet, verb, content, done) {
+  const error = $(".err", sheet);
+  const buttons = sheet.querySelectorAll("button");
+  for (const button of buttons) button.disabled = true;
+  try {
+    await post(current, verb, content);
+    sheet.close();
+    done?.();
+  } catch (problem) {
+    error.textContent = problem.message;
+    error.hidden = false;
+  } finally {
+    for (const button of buttons) button.disabled = false;
+  }
+}
+
+function content(sheet, verb) {
+  const note = $("textarea", sheet);
+  if (note?.required && !note.value.trim()) { note.focus(); note.reportValidity(); return null; }
+  const found = { note: note?.value.trim() ?? "" };
+  const chosen = $("input:checked", sheet);
+  if (verb === "shelve") Object.assign(found, { until_ms: Number(chosen.value), reason: "planned" });
+  if (verb === "dismiss") found.reason = chosen.value;
+  return found;
+}
+
+export function actions({ refreshRegions }) {
+  const again = () => refreshRegions();
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const sheet = button.closest("dialog");
+    const { act, reason, send: verb, alert } = button.dataset;
+    if (button.dataset.open) open(button.dataset.open);
+    else if ("close" in button.dataset) sheet.close();
+    else if (act === "unshelve") { current = alert; post(alert, "shelve", { undo: true }).then(again, (problem) => toast(problem.message)); }
+    else if (act) open(act, alert);
+    else if (reason) {
+      const id = current;
+      const note = $("textarea", sheet).value.trim();
+      if (reason === "other" && !note) { $("textarea", sheet).focus(); return; }
+      send(sheet, "ack", { reason, note }, () => {
+        again();
+        toast(say("ack.done", { reason: say("reason." + reason) }), { label: say("common.undo"), run: () => post(id, "ack", { undo: true }).then(again, (problem) => toast(problem.message)) });
+      });
+    } else if (verb) {
+      const filled = content(sheet, verb);
+      if (filled) send(sheet, verb, filled, () => { again(); toast(say("done." + verb), { seconds: 5 }); });
+    } else if ("chip" in button.dataset) {
+      const note = $("textarea", sheet);
+      note.value = note.value ? `${note.value}, ${button.textContent}` : button.textContent;
+    }
+  });
+}
