@@ -18,7 +18,7 @@ from config.plant import PlantFile
 from config.plant_rules import plant_faults
 from config.profile_rules import profile_faults
 from config.profiles import Profile
-from config.source import Fault, Source, read
+from config.source import Fault, Source, printable, read
 from config.table_rules import calendar_faults, factor_faults, tariff_faults
 from config.tables import Calendar, Factors, Tariff
 from driftwatt.errors import ConfigError, ConfigErrors
@@ -74,7 +74,11 @@ def kind_of(path: Path | str) -> FileKind:
     if scores[best] == 0:
         allowed = "; ".join(f"{kind}: {', '.join(keys)}" for kind, keys in _SIGNS.items())
         raise ConfigErrors(
-            [ConfigError("is no file of ours", file=source.name, found=", ".join(source.data)[:200] or "nothing", allowed=allowed)]
+            [
+                ConfigError(
+                    "is no file of ours", file=source.name, found=printable(", ".join(source.data)[:200]) or "nothing", allowed=allowed
+                )
+            ]
         )
     return best
 

@@ -54,9 +54,15 @@ class Source:
 
     def error(self, key: KeyPath, problem: str, *, found: str | None = None, allowed: str | None = None) -> ConfigError:
         """Return an error at the key path, with the nearest line that a simple look-up finds."""
+        line = line_of(self._positions, key) or None
         return ConfigError(
-            problem, file=self.name, key=key_text(key), line=line_of(self._positions, key) or None, found=found, allowed=allowed
+            printable(problem), self.name, printable(key_text(key)), line, found and printable(found), allowed and printable(allowed)
         )
+
+
+def printable(text: str) -> str:
+    """Return the text with everything that could play tricks on a terminal or a log replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def key_text(key: KeyPath) -> str:
@@ -118,10 +124,8 @@ def _syntax(message: str, name: str, text: str) -> ConfigError:
     lines = text.splitlines()
     match = _AT_LINE.search(message)
     number = int(match[1]) if match else len(lines)
-    shown = (
-        "".join(letter if letter.isprintable() else "�" for letter in lines[number - 1].strip()[:80]) if 0 < number <= len(lines) else ""
-    )
-    problem = "is not valid TOML: " + _AT_LINE.sub("", message.replace(" (at end of document)", ", the file ends")).replace("\n", "\\n")
+    shown = printable(lines[number - 1].strip()[:80]) if 0 < number <= len(lines) else ""
+    problem = "is not valid TOML: " + printable(_AT_LINE.sub("", message.replace(" (at end of document)", ", the file ends")))
     allowed = None
     if _CLOCK.search(shown):
         allowed = 'a time of day as text: "22:30"'
