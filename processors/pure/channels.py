@@ -66,6 +66,26 @@ def _mean(values: Sequence[float], least: int, level: float) -> float | None:
     return sum(values) / len(values) / level if len(values) >= least else None
 
 
+Scale = tuple[tuple[float, ...], tuple[float, ...]]
+"""The last calm residuals of working days and of the others."""
+
+
+def sigma(scale: Scale, mean: float, group: int) -> float:
+    """Return the robust scale s of a day group, in shares of L; `mean` is the smoothed value ȳ of the channel.
+
+    >>> sigma(((0.1, -0.1, 0.1, -0.1, 0.1, -0.1), ()), 1.0, 1)
+    0.14826
+    >>> sigma(((), ()), 1.0, 0)
+    0.2
+    """
+    for residuals in (scale[group], scale[1 - group]):
+        if len(residuals) >= SCALE_FROM:
+            a = sorted(map(abs, residuals))
+            spread = max(1.4826 * a[len(a) // 2], a[int(0.9 * (len(a) - 1))] / 1.645)
+            return max(spread, SCALE_FLOOR * abs(mean), 1e-9)
+    return 0.2 * max(0.001, abs(mean))
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """One channel's memory.
@@ -77,7 +97,7 @@ class Chart:
 
     ridge: Ridge = field(default_factory=Ridge)
     mean: float = 0.0
-    scale: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    scale: Scale = ((), ())
     us: tuple[float, ...] = ()
     last_u: float = 0.0
     up: float = 0.0
@@ -104,12 +124,7 @@ class Chart:
 
     def sigma(self, group: int) -> float:
         """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L."""
-        for residuals in (self.scale[group], self.scale[1 - group]):
-            if len(residuals) >= SCALE_FROM:
-                a = sorted(map(abs, residuals))
-                spread = max(1.4826 * a[len(a) // 2], a[int(0.9 * (len(a) - 1))] / 1.645)
-                return max(spread, SCALE_FLOOR * abs(self.mean), 1e-9)
-        return 0.2 * max(0.001, abs(self.mean))
+        return sigma(self.scale, self.mean, group)
 
     def theta_before(self, ordinal: int) -> tuple[float, ...]:
         """Return θ as it was before a day: the clean reference of what began on it."""
@@ -140,16 +155,17 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
     r = y - baseline.dot(chart.ridge.theta, z)
     ready = chart.ridge.n >= PUSH_FROM and chart.score <= FREEZE
     scale = _push(chart.scale, group, r) if ready else chart.scale
-    chart = replace(chart, scale=scale)
-    s = chart.sigma(group)
+    s = sigma(scale, chart.mean, group)
     u = clip(r / s, U_CLIP)
     up, down = chart.up, chart.down
     if active:
         rho = chart.rho
         e = clip((u - rho * chart.last_u) / math.sqrt(1 - rho * rho), E_CLIP)
         up, down = cusum.step(up, e), cusum.step(down, -e, cusum.DOWN_K)
-    chart = replace(
-        chart,
+    after = Chart(
+        ridge=chart.ridge,
+        mean=chart.mean,
+        scale=scale,
         us=(*chart.us, u)[-WINDOW:] if ready else chart.us,
         last_u=u,
         up=up,
@@ -157,10 +173,11 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
         run=chart.run + 1 if up > 0 else 0,
         down_run=chart.down_run + 1 if down > 0 else 0,
         since=chart.since if chart.run and up > 0 else ordinal,
+        thetas=chart.thetas,
     )
-    if not active or chart.calm:
-        chart = learn(chart, Seen(ordinal, z, y, r, group), s=s, forget=forget)
-    return _note_theta(chart, ordinal), r
+    if not active or after.calm:
+        after = learn(after, Seen(ordinal, z, y, r, group), s=s, forget=forget)
+    return _note_theta(after, ordinal), r
 
 
 def learn(chart: Chart, day: Seen, *, s: float, forget: float) -> Chart:
@@ -200,7 +217,7 @@ def answered(chart: Chart, recent: Sequence[Seen], ordinal: int) -> Chart:
     return quiet(chart)
 
 
-def _push(scale: tuple[tuple[float, ...], tuple[float, ...]], group: int, r: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _push(scale: Scale, group: int, r: float) -> Scale:
     grown = (*scale[group], r)[-WINDOW:]
     return (grown, scale[1]) if group == 0 else (scale[0], grown)
 

@@ -28,11 +28,14 @@ from processors.pure.baseline import FORGET, dot
 from processors.pure.channels import CHANNELS, Chart
 from processors.pure.memory import Past
 from processors.pure.outputs import Channel
+from processors.pure.robust import clip
 from processors.pure.schedule import EDGE, RUNNING, Schedule
 
 BAND_FACTOR = 5.5
 REFERENCE_DAYS = 1 / (1 - FORGET)
 RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
+RESOLVED_CLIP = 2.5
+"""Residuals count up to so many sigma when it is judged whether waste is over: else a large one would linger."""
 BASE, OFF, EDGES, ON, TOT = range(5)
 Part = Literal["all", "off", "edge", "on"]
 
@@ -57,8 +60,8 @@ class Sums:
 class Event:
     """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
 
-    `days` counts valid days since `since`; `level` smooths the opening channel's residual; `answered` is the
-    answer given so far. `old_*` stands for days that have left the memory: weights per bin and their span.
+    `days` counts valid days since `since`; `level` smooths the opening channel's residual, `sigma` is its scale
+    at the alarm; `answered` is the answer given so far. `old_*` stands for days that have left the memory: weights per bin and their span.
     """
 
     channel: Channel
@@ -69,6 +72,7 @@ class Event:
     provisional: bool
     clean: tuple[tuple[float, ...], ...]
     usual: list[float]
+    sigma: float
     days: int = 0
     sums: tuple[Sums, ...] = tuple(Sums() for _ in CHANNELS)
     level: float = 0.0
@@ -119,7 +123,8 @@ def add_day(event: Event, day: Past, schedule: Schedule, newer: Sequence[Event] 
             was.hours + sign * hours,
         )
         if sign > 0 and CHANNELS[c] == event.channel:
-            event = replace(event, level=event.level + RESOLVED_WEIGHT * (seen - clean - event.level))
+            excess = clip(seen - clean, RESOLVED_CLIP * event.sigma)
+            event = replace(event, level=event.level + RESOLVED_WEIGHT * (excess - event.level))
     return replace(event, sums=tuple(sums), days=event.days + sign)
 
 
@@ -128,7 +133,7 @@ def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
     for day in days:
         if day.ordinal >= event.since:
             event = add_day(event, day, schedule)
-    return replace(event, level=event.sums[CHANNELS.index(event.channel)].delta)
+    return replace(event, level=clip(event.sums[CHANNELS.index(event.channel)].delta, RESOLVED_CLIP * event.sigma))
 
 
 def yield_to(event: Event, newer: Event, days: Sequence[Past], schedule: Schedule) -> Event:

@@ -26,7 +26,7 @@ from processors.pure.settings import Settings
 
 NO_SCHEDULE = Schedule(0.0)
 MOST_OPEN = 6
-"""More open events than this would be the reference's fault, not the load's."""
+"""So many events of a meter are kept counting; a newer one closes the oldest as `superseded`, its reference is too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Step:
 def may_open(memory: Memory, events: Sequence[Event]) -> bool:
     """Tell whether a new event may open."""
     waiting = any(not event.answered for event in events)
-    return memory.readiness in ("provisional", "ready") and not waiting and len(events) < MOST_OPEN
+    return memory.readiness in ("provisional", "ready") and not waiting
 
 
 def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | None) -> Step:
@@ -104,7 +104,7 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) 
         since = min(since, began(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
     step = _join(events, event, scene)
-    return replace(step, findings=(_with_today(step.findings[0], event, scene, day, test),))
+    return replace(step, findings=(*step.findings[:-1], _with_today(step.findings[-1], event, scene, day, test)))
 
 
 def began(chart: Chart, seen: Sequence[Seen]) -> int:
@@ -132,7 +132,8 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     shape, level = memory.shape or expected.blank(), (memory.schedule or NO_SCHEDULE).level
     usual = [expected.usual(shape, b, level) for b in range(hours.BINS)]
     clean = tuple(chart.theta_before(since[0]) for chart in memory.charts)
-    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual)
+    sigma = memory.charts[CHANNELS.index(channel)].sigma(0)
+    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, sigma)
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
@@ -140,7 +141,9 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
     days = scene.memory.days
     event = ledger.opened(event, days, scene.schedule)
     older = tuple(ledger.yield_to(was, event, days, scene.schedule) for was in events)
-    return Step((*older, event), scene.memory, (finding(event, "opened", scene),))
+    gone = older[: len(older) + 1 - MOST_OPEN] if len(older) >= MOST_OPEN else ()
+    said = [finding(was, "closed", scene, reason="superseded") for was in gone]
+    return Step((*older[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
 
 
 def finding(event: Event, state: Literal["opened", "updated", "answered", "closed"], scene: Scene, *, reason: str = "") -> WasteFinding:

@@ -41,7 +41,10 @@ SETTINGS = Settings("m", ZONE, PlainCalendar())
 
 @dataclass(frozen=True)
 class Load:
-    """A machine that runs 06:00–22:00 on `workdays` days a week. `drift` is AR(1) with ρ 0.5 from day to day."""
+    """A machine that runs 06:00–22:00 on `workdays` days a week, with noise of the quarter-hours.
+
+    `drift` is AR(1) with ρ 0.5 from day to day; `quarters` is the number of quarter-hours per interval (1 or 4).
+    """
 
     seed: int
     night: float = 4.1
@@ -50,6 +53,7 @@ class Load:
     run_noise: float = 3.0
     drift: float = 0.02
     workdays: int = 6
+    quarters: int = 1
 
     def intervals(
         self, days: int, fault: Fault | None = None, *, first_ms: int = MONDAY_MS, scale: float = 1.0
@@ -58,14 +62,14 @@ class Load:
         level = 0.0
         for day in range(days):
             level = 0.5 * level + rng.gauss(0, self.drift * math.sqrt(0.75))
-            for quarter in range(96):
+            for quarter in range(0, 96, self.quarters):
                 running = day % 7 < self.workdays and 24 <= quarter < 88
                 mean, noise = (self.run, self.run_noise) if running else (self.night, self.night_noise)
-                kw = max(0.0, mean * (1 + level) + rng.gauss(0, noise))
+                kw = max(0.0, mean * (1 + level) + rng.gauss(0, noise / math.sqrt(self.quarters)))
                 if fault is not None:
                     kw += fault(day + quarter / 96, kw, running)
                 start_ms = first_ms + day * DAY_MS + quarter * QUARTER_MS
-                yield IntervalEnergy("m", "15m", start_ms, start_ms + QUARTER_MS, kw * 250 * scale)
+                yield IntervalEnergy("m", "15m", start_ms, start_ms + self.quarters * QUARTER_MS, kw * 250 * self.quarters * scale)
 
 
 def watch(
