@@ -83,6 +83,8 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
     profiles = {name: loader.load_profile(name, folders) for name in names}
     finding.cost = edge_cost(edge, profiles)
     for bus in finding.cost.buses:
+        if not bus.bus.url.startswith("tcp://"):
+            finding.warnings.append(f"bus {shown(bus.bus.id)} is planned and timed, but this version collects over tcp:// only")
         if bus.share > 1:
             finding.impossible.append(
                 f"bus {shown(bus.bus.id)} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line"

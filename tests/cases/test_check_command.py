@@ -48,8 +48,9 @@ def test_the_plan_shows_every_request_of_every_meter(capsys: Capture) -> None:
     assert sorted(asked) == ["active_power", "import_energy", "voltage_l1", "voltage_l2", "voltage_l3"]
 
 
-def test_seconds_on_a_serial_line_are_the_sum_of_its_characters_and_pauses(capsys: Capture) -> None:
-    (edge,) = _json(capsys, "check", str(EXAMPLES / "edge.toml"))
+def test_seconds_on_a_serial_line_are_the_sum_of_its_characters_and_pauses(tmp_path: Path, capsys: Capture) -> None:
+    (edge,) = _json(capsys, "check", _changed(tmp_path, ("tcp://192.0.2.11:502", "rtu:///dev/ttyUSB0?baud=9600&format=8N1")))
+    assert any("tcp:// only" in warning for warning in edge["warnings"])
     line = edge["buses"][0]
     counts = [request["count"] for meter in line["meters"] for request in meter["requests"]]
     character_s = 11 / 9600
@@ -59,7 +60,7 @@ def test_seconds_on_a_serial_line_are_the_sum_of_its_characters_and_pauses(capsy
 
 
 def test_a_line_that_cannot_keep_up_is_no_answer_but_no_error(tmp_path: Path, capsys: Capture) -> None:
-    file = _changed(tmp_path, ("baud=9600", "baud=1200"), ('every = "10s"', 'every = "1s"'))
+    file = _changed(tmp_path, ("tcp://192.0.2.11:502", "rtu:///dev/ttyUSB0?baud=1200&format=8N1"), ('every = "10s"', 'every = "1s"'))
     assert main(["check", file]) == 1
     assert 'impossible: bus "line-1" needs ' in capsys.readouterr().out
 
