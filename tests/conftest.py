@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ def _no_sockets_in_pure_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     _forbidden = _folder(request.path) == "pure"
     yield
     _forbidden = False
+
+
+@pytest.fixture
+def need() -> Callable[[str, object], None]:
+    """Return what skips a test with a printed reason when a real part is missing, and fails it where all are required."""
+
+    def check(name: str, found: object) -> None:
+        if found:
+            return
+        if os.environ.get("DRIFTWATT_REQUIRE_LIVE") == "1":
+            pytest.fail(f"{name} is required here and was not found")
+        pytest.skip(f"{name} was not found on this machine")
+
+    return check
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
