@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from collector.simulator.journal import served, served_values
 from collector.status import edge_ledger
 from config.loader import load_edge, load_profile
 from config.profiles import Profile
+from driftwatt.errors import Unavailable
 from driftwatt.herd import Child
 from processors.adapters.sqlite import SqliteStore
 from processors.status import plant_ledger
@@ -106,8 +108,11 @@ class PlantHerd:
             self._end(name)
 
     def stored(self) -> int:
-        """Return how many readings the plant's books call stored."""
-        return sum(int(line["stored"]) for line in plant_ledger(self.folder / "plant.toml"))
+        """Return how many readings the plant's books call stored; 0 while its state file is being made."""
+        try:
+            return sum(int(line["stored"]) for line in plant_ledger(self.folder / "plant.toml"))
+        except Unavailable:
+            return 0
 
     def ledger(self, file: str) -> list[dict[str, Any]]:
         """Return the lines of `driftwatt ledger FILE --json`."""
@@ -166,7 +171,7 @@ class PlantHerd:
             points = {quantity: store.readings(meter, quantity, 0, 2**53) for quantity in QUANTITIES}
             rows += len(points["import_energy"])
             stamps = [t_ms for t_ms, _, _ in points["import_energy"]]
-            gaps[meter] = max((later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)), default=0) / 1000
+            gaps[meter] = max((later - earlier for earlier, later in pairwise(stamps)), default=0) / 1000
             for quantity, series in points.items():
                 for t_ms, value, _ in series:
                     when = truth.get((meter, quantity), {}).get(value, ())
