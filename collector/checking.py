@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from collector.pure.budget import EdgeCost, edge_cost
+from collector.pure.budget import BusCost, EdgeCost, edge_cost
 from config import loader
 from config.edge import EdgeFile
 from config.explain import shown
@@ -83,19 +83,7 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
     profiles = {name: loader.load_profile(name, folders) for name in names}
     finding.cost = edge_cost(edge, profiles)
     for bus in finding.cost.buses:
-        if not bus.bus.url.startswith("tcp://"):
-            finding.warnings.append(f"bus {shown(bus.bus.id)} is planned and timed, but this version collects over tcp:// only")
-        if bus.share > 1:
-            finding.impossible.append(
-                f"bus {shown(bus.bus.id)} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line"
-            )
-        elif bus.share > BUSY_SHARE:
-            finding.warnings.append(f"bus {shown(bus.bus.id)} is busy {bus.share:.0%} of the time: a late answer delays the others")
-        for meter in bus.meters:
-            if meter.unconfirmed:
-                finding.warnings.append(
-                    f"meter {shown(meter.meter.id)}: unconfirmed registers in {meter.meter.profile}: {', '.join(meter.unconfirmed)}"
-                )
+        _bus(finding, bus)
     untried = sorted(name for name, profile in profiles.items() if profile.verification == "documented")
     if untried:
         finding.notes.append(f"from documents, not tried on a device: {', '.join(untried)}")
@@ -107,6 +95,20 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
         finding.notes.append('clock = "trust": nobody checks that the clock is right')
     if edge.broker.allow_plaintext:
         finding.warnings.append("broker.allow_plaintext: readings and the password cross the network in plain text")
+
+
+def _bus(finding: Finding, bus: BusCost) -> None:
+    name = shown(bus.bus.id)
+    if not bus.bus.url.startswith("tcp://"):
+        finding.warnings.append(f"bus {name} is planned and timed, but this version collects over tcp:// only")
+    if bus.share > 1:
+        finding.impossible.append(f"bus {name} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line")
+    elif bus.share > BUSY_SHARE:
+        finding.warnings.append(f"bus {name} is busy {bus.share:.0%} of the time: a late answer delays the others")
+    for meter in bus.meters:
+        if meter.unconfirmed:
+            place = f"meter {shown(meter.meter.id)}: unconfirmed registers in {meter.meter.profile}"
+            finding.warnings.append(f"{place}: {', '.join(meter.unconfirmed)}")
 
 
 def _plant(finding: Finding, plant: PlantFile, today: date) -> None:
