@@ -182,7 +182,7 @@ def _doubts(energy: Energy, t_ms: int, verdict: Verdict, change: float | None, p
 
 def _rescaled(old: float, new: float) -> bool:
     """Tell whether a counter went on with its point moved, as after a change of its ratio by ten or a hundred."""
-    if old <= 0 or new <= 0:
+    if old < 1 or new < 1:
         return False
     places = log10(new / old)
     return round(places) != 0 and abs(places - round(places)) < _SAME_DIGITS
