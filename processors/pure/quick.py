@@ -13,6 +13,8 @@ from processors.pure.policy import MeterPolicy
 from processors.pure.power import Watch, integrate
 from processors.pure.sources import COUNTER, Basis
 
+_NOTHING = (None, None, None)
+
 
 def quick(energy: Energy, said: Measured, policy: MeterPolicy) -> Energy | None:
     """Return the state after a plain reading, None when it needs care."""
@@ -40,7 +42,7 @@ def quick(energy: Energy, said: Measured, policy: MeterPolicy) -> Energy | None:
             return None
         followers = others
     exported, var_in, var_out = totals[1:]
-    if followers is not energy.followers:
+    if followers != _NOTHING:
         exported, var_in, var_out = (_more(one, was) for one, was in zip(followers, totals[1:], strict=True))
     integral = integrate(before, t_ms, power_w, gap_ms)
     moved = Account(
