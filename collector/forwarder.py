@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 
 TICK_S = 0.1
 IDLE_S = 1.0
+HELLO_S = 300.0
+"""A hello is said again this often: the plant answers with its marks, and what was missed on either side comes to light."""
 STATE_S = 10.0
 LEDGER_S = 3.0
 PRUNE_S = 30.0
@@ -224,7 +226,7 @@ class Forwarder:
         held = self._outbox.held()
         told = (*held[: MAX_EPOCHS_TOLD - 1], held[-1]) if len(held) > MAX_EPOCHS_TOLD else held
         hello = self._hello()
-        if self._said.get("hello") == (hello, tuple(span.epoch for span in told)):
+        if not self._is_due("hello", HELLO_S) and self._said.get("hello") == (hello, tuple(span.epoch for span in told)):
             return
         spans = tuple(EpochSpan(span.epoch, span.base, span.top) for span in told)
         groups = list(_in_parts(hello.meters, lambda meter: len(str(meter)))) or [[]]

@@ -19,8 +19,9 @@ _SEQ = (1 << 40) - 1
 class Room:
     """Deletes rows from the tables. Each method is one transaction of bounded size and returns how many rows it freed."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, chunk_rows: int = CHUNK_ROWS) -> None:
         self._tables = tables
+        self._chunk_rows = chunk_rows
         self._without_failed = 0
         self._thinned_upto = 0
         self._minutes: dict[int, int] = {}
@@ -30,7 +31,7 @@ class Room:
         sql = self._tables.sql
         for no, acked in sql.execute("SELECT no, acked FROM epochs ORDER BY no").fetchall():
             oldest = "SELECT key, t FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?"
-            found = sql.execute(oldest, (no << 40, no << 40 | acked, CHUNK_ROWS)).fetchall()
+            found = sql.execute(oldest, (no << 40, no << 40 | acked, self._chunk_rows)).fetchall()
             keys = [key for key, _ in takewhile(lambda row: older_than_ms is None or row[1] < older_than_ms, found)]
             if keys:
                 with self._tables.transaction(synced=False):
@@ -62,8 +63,8 @@ class Room:
         for no, top, acked, sent in sql.execute("SELECT no, top, acked, sent FROM epochs ORDER BY no").fetchall():
             first, last = max(no << 40 | max(acked, sent) + 1, self._without_failed + 1), no << 40 | top - 1
             query = "SELECT key FROM rows WHERE key BETWEEN ? AND ? AND kind = ? ORDER BY key LIMIT ?"
-            found = sql.execute(query, (first, last, FAILED, CHUNK_ROWS)).fetchall()
-            self._without_failed = max(self._without_failed, found[-1][0] if len(found) == CHUNK_ROWS else last)
+            found = sql.execute(query, (first, last, FAILED, self._chunk_rows)).fetchall()
+            self._without_failed = max(self._without_failed, found[-1][0] if len(found) == self._chunk_rows else last)
             if found:
                 with self._tables.transaction():
                     sql.executemany("DELETE FROM rows WHERE key = ?", found)
@@ -77,7 +78,7 @@ class Room:
             while True:
                 first = max(no << 40 | max(acked, sent) + 1, self._thinned_upto + 1)
                 query = "SELECT key, meter, t, kind FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?"
-                found = sql.execute(query, (first, no << 40 | top - 1, CHUNK_ROWS)).fetchall()
+                found = sql.execute(query, (first, no << 40 | top - 1, self._chunk_rows)).fetchall()
                 freed = self._thin(found)
                 if freed:
                     return freed
@@ -105,7 +106,7 @@ class Room:
         for no, top, acked in sql.execute("SELECT no, top, acked FROM epochs ORDER BY no").fetchall():
             first = no << 40 | acked + 1
             query = "SELECT max(key) FROM (SELECT key FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?)"
-            last = sql.execute(query, (first, no << 40 | top - 1, CHUNK_ROWS // 4)).fetchone()[0]
+            last = sql.execute(query, (first, no << 40 | top - 1, max(1, self._chunk_rows // 4))).fetchone()[0]
             if last is not None:
                 with self._tables.transaction():
                     moved = self._tables.moved(first, last)

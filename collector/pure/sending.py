@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 
 from driftwatt.wire import MAX_PAYLOAD_BYTES, MAX_ROWS, MESSAGE_OVERHEAD_BYTES, Ack, message_bytes
 
-MAX_RETIRED = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -89,8 +87,7 @@ class Sending:
     """What this process knows of its messages. Lost at a crash, and that costs only duplicates.
 
     `flying` are the messages of `epoch` without an answer, `last` the seq after which to go on (0: after the
-    mark), `sent` the highest seq ever sent of each epoch in this life, `by` the newest processor seen and
-    `retired` those before it, whose late acknowledgements mean nothing any more.
+    mark), `sent` the highest seq ever sent of each epoch in this life, `by` the processor heard last.
     """
 
     epoch: str = ""
@@ -100,7 +97,6 @@ class Sending:
     pause_s: float = 0.0
     resend_at_s: float | None = None
     by: str = ""
-    retired: tuple[str, ...] = ()
 
 
 def again(state: Sending) -> Sending:
@@ -152,11 +148,12 @@ def pack(
 def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float, pace: Pace) -> tuple[Sending, Settle | None]:
     """Return what an acknowledgement changes; None when nothing.
 
-    A mark never passes what was sent. It goes back only on the word of a processor's life that had not yet
-    spoken for this epoch: that plant was restored and asks for what it lost. An unknown epoch means nothing.
+    A mark never passes what was sent. It goes back only on the word of another life of the processor than the
+    one that set it: that plant was restored and asks for what it lost. Should a late word of the former life
+    move it forwards again, the plant repeats its own with every message it cannot use and every hello.
     """
     span = next((span for span in held if span.epoch == ack.epoch), None)
-    if span is None or ack.by in state.retired:
+    if span is None:
         return state, None
     state = _met(state, ack.by)
     own = span is held[-1]
@@ -177,11 +174,7 @@ def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float
 
 def _met(state: Sending, by: str) -> Sending:
     """Return the state after hearing from a processor's life: a new one has lost what was under way to the old one."""
-    if by == state.by:
-        return state
-    if not state.by:
-        return replace(state, by=by)
-    return replace(again(state), by=by, retired=(*state.retired, state.by)[-MAX_RETIRED:])
+    return state if by == state.by else replace(again(state) if state.by else state, by=by)
 
 
 def _groups(parcels: Sequence[Parcel], max_bytes: int) -> Iterator[list[Parcel]]:

@@ -197,8 +197,8 @@ def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tup
     """Return what to do when an edge says what it holds, oldest epoch first.
 
     Each epoch is answered with how far it was taken, so that an edge which believes in more starts again from
-    there. Every hello is answered: the answer to the first one may be lost. What an epoch no longer holds and
-    was not taken is a gap, also when the edge has nothing more to send of it.
+    there. Every hello is answered: the answer to the first one may be lost. Of an epoch with no row left, what
+    was not taken is a gap: no message will ever say so.
     """
     edge = state.edges.get(edge_id, Edge())
     hellos = identity.remember(edge.hellos, spans)
@@ -207,8 +207,10 @@ def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tup
     actions: list[Action] = []
     for span in spans:
         if span.epoch not in conflicts:
-            epochs[span.epoch], more = _catch_up(epochs[span.epoch], edge_id, span)
-            actions += [*more, Acknowledge(edge_id, span.epoch, epochs[span.epoch].upto)]
+            if span.base > span.top:
+                epochs[span.epoch], gaps = _catch_up(epochs[span.epoch], edge_id, span)
+                actions += gaps
+            actions += [Acknowledge(edge_id, span.epoch, epochs[span.epoch].upto)]
     freed = sum(_held(epoch) for epoch in edge.epochs.values()) - sum(_held(epoch) for epoch in epochs.values())
     edges = {**state.edges, edge_id: Edge(epochs, conflicts, hellos)}
     return Delivery(edges, state.held_bytes - freed), tuple(actions)
@@ -258,7 +260,7 @@ def _take(epoch: Epoch, batch: Batch, size: int, room: int) -> tuple[Epoch, list
 
 
 def _catch_up(epoch: Epoch, edge_id: str, span: EpochSpan) -> tuple[Epoch, list[Action]]:
-    """Return the epoch after hearing what the edge still holds of it."""
+    """Return the epoch after hearing that the edge holds nothing of it any more."""
     waiting = list(epoch.waiting)
     upto, actions = _drain(waiting, epoch.upto, span.base)
     if span.base > upto + 1:

@@ -106,14 +106,14 @@ def test_every_hello_is_answered_for_every_epoch_it_names() -> None:
     assert delivery.on_hello(state, "hall-a", spans)[1] == actions
 
 
-def test_what_an_edge_no_longer_holds_is_a_gap_also_when_only_its_hello_says_so() -> None:
+def test_what_is_missing_of_an_epoch_with_no_row_left_is_a_gap() -> None:
     state, _ = feed(delivery.begin(), batch(1, 2), batch(9, 1))
     state, actions = delivery.on_hello(state, "hall-a", (EpochSpan(A, 7, 20),))
-    assert actions == (Gap("hall-a", A, 3, 6), Acknowledge("hall-a", A, 6))
-    state, actions = delivery.on_hello(state, "hall-a", (EpochSpan(A, 12, 20),))
+    assert actions == (Acknowledge("hall-a", A, 2),)
+    state, actions = delivery.on_hello(state, "hall-a", (EpochSpan(A, 21, 20),))
     assert applied(list(actions)) == [9]
-    assert [action for action in actions if isinstance(action, Gap)] == [Gap("hall-a", A, 7, 8), Gap("hall-a", A, 10, 11)]
-    assert upto(state) == 11
+    assert [action for action in actions if isinstance(action, Gap)] == [Gap("hall-a", A, 3, 8), Gap("hall-a", A, 10, 20)]
+    assert upto(state) == 20
     assert state.held_bytes == 0
 
 
