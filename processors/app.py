@@ -43,6 +43,7 @@ from processors.replay import import_history
 from processors.status import describe
 from processors.view import PlantView
 from processors.web.app import build
+from processors.web.sessions import Account
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +110,8 @@ class _Plant:
             await self._pipeline.begin()
             await self._with_page(history, once=once, bar=bar)
         finally:
+            if self._child:
+                await self._child.stop()
             self._pipeline.storing.stop()
             self._pipeline.keeping.stop()
             store.close()
@@ -142,7 +145,9 @@ class _Plant:
             policies=self._policies,
             clock=self._clock,
         )
-        page = Page(build(view), *_listen(self._plant.web.listen))
+        users = self._plant.web.user
+        accounts = [Account(user.name, user.role, user.password.reveal(self._file.parent)) for user in users]
+        page = Page(build(view, accounts=accounts), *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())

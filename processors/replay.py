@@ -20,7 +20,7 @@ from processors.pure.board import Progress
 from processors.pure.commit import NOBODY, SetAside, verdict
 from processors.pure.intake import FUTURE_MS, Taken
 
-CHUNK_ROWS = 2000
+CHUNK_ROWS = 4000
 MAX_LINE_BYTES = 64 * 1024
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Page:
         self._socket.listen(BACKLOG)
         chosen = self._socket.getsockname()[1]
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}/"
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         settings = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GOODBYE_S, ws="none"
         )
