@@ -58,13 +58,18 @@ class Summary:
 
     @property
     def lost(self) -> int:
-        """Return how many committed readings are neither stored at the plant nor known to be elsewhere."""
-        return (
-            self.edge.total("committed")
-            - self.plant.total("stored")
-            - sum(self.edge.total(name) for name in ("waiting", "dropped", "thinned"))
-            - self.plant.total("quarantined")
-        )
+        """Return how many readings the collector let go of that the plant has neither stored nor set aside.
+
+        Counted per meter and day, so that one meter's surplus never hides another's loss. Rows that are stored but
+        whose acknowledgement did not reach the collector before it ended are still `waiting` there: not a loss.
+        """
+        return sum(self._lost(key, line) for key, line in self.edge.lines.items())
+
+    def _lost(self, key: tuple[str, str], line: Mapping[str, Any]) -> int:
+        there = self.plant.lines.get(key, {})
+        arrived = count(there.get("stored", 0)) + count(there.get("quarantined", 0))
+        gone = count(line.get("dropped", 0)) + count(line.get("thinned", 0))
+        return max(0, count(line.get("stored", 0)) - arrived) + gone
 
     @property
     def balanced(self) -> bool:

@@ -36,7 +36,7 @@ def hidden(now_ms: int) -> tuple[Waste, ...]:
     """Return the wastes of a demo that starts at `now_ms`: both begin within the nine days before."""
     today = local_day(now_ms)
     leak_ms = start_of_day_ms(today - 9) + 22 * HOUR_MS
-    first = today - 8
+    first = today - 9
     while not works(first):
         first += 1
     fouled_ms = start_of_day_ms(first) + 6 * HOUR_MS
