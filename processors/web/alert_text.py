@@ -118,6 +118,15 @@ def state_text(text: Text, alert: Alert) -> str:
     return text.words["state." + alert.state]
 
 
+def doubts(text: Text, names: Sequence[str]) -> str:
+    """Return unconfirmed inputs such as `schedule vn-963-2026` in words."""
+    told = []
+    for name in names:
+        kind, _, which = name.partition(" ")
+        told.append(f"{text.words.get('doubt.' + kind, kind)} {which}".strip())
+    return ", ".join(told)
+
+
 def who(text: Text, name: str) -> str:
     """Return a person's name; the nameless visitor of this machine by a word."""
     return text.words["user.local"] if name in {"", "local"} else name

@@ -128,6 +128,7 @@ def tile_fields(view: PlantView, text: Text, figure: MeterFigure) -> Fields:
         "u": power.unit,
         "note": note,
         "today": ("≈ " if state == "estimated" else "") + say("tile.today", energy=str(energy)),
+        "kwh": str(energy),
         "dev": say["dq.estimated"] if state == "estimated" else beside,
         "bar": bar_text(figure.bar),
         "at": figure.t_ms or 0,
@@ -176,8 +177,8 @@ def plant_fields(view: PlantView, text: Text, plant: PlantFigure) -> Fields:
         "p.block_u": forecast.unit,
         "p.block_note": say["ov.forecast_end"] if plant.forecast_kw is not None else say["ov.block_missing"],
         "p.demand": _demand_places(view, plant),
-        "p.peak": say("ov.peak_today", kw=str(text.power(plant.peak_kw)), time=text.clock(plant.peak_ms)) if plant.peak_ms else "",
-        "p.contract": say("ov.contract", kw=str(text.power(view.plant.tariff.contract_kw))) if view.plant.tariff.contract_kw else "",
+        "p.peak": say("ov.peak_today", kw=text.power(plant.peak_kw).value, time=text.clock(plant.peak_ms)) if plant.peak_ms else "",
+        "p.contract": say("ov.contract_short", kw=str(text.power(view.plant.tariff.contract_kw))) if view.plant.tariff.contract_kw else "",
     }
 
 

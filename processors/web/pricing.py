@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from driftwatt.alerts import Alert
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.view import DAY_MS, PlantView
+from processors.web import alert_text
 from processors.web.fields import PERIODS
 from processors.web.text import Text
 
@@ -56,7 +57,11 @@ async def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
     row = view.tariff.price_at(until_ms)
     source = say("al.price_source", tariff=view.tariff.name, schedule=row.schedule if row and row.schedule else "—")
     return Priced(
-        say["al.price_title"], rows, (f"{text.number(kwh, 2)}\u00a0kWh", _accounts(text, amount)), source, ", ".join(sorted(doubts))
+        say["al.price_title"],
+        rows,
+        (f"{text.number(kwh, 2)}\u00a0kWh", _accounts(text, amount)),
+        source,
+        alert_text.doubts(text, sorted(doubts)),
     )
 
 

@@ -94,7 +94,7 @@ class Site:
         """Return a page: the template with the frame's own context, and the visitor's cookies."""
         visit = self.visit(request)
         table = fields(self.view, visit.text)
-        html = self.env.get_template(template).render(**self._frame(request, visit, table), **context)
+        html = self.env.get_template(template).render(**{**self._frame(request, visit, table), **context})
         return self._cookies(request, visit, HTMLResponse(html, status))
 
     def plain(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:

@@ -113,7 +113,7 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
         ),
     ]
     kwh, cost = alert.per_day.get("kwh"), alert.per_day.get("cost")
-    doubt = say("doubt.inputs", names=", ".join(alert.unconfirmed)) if alert.unconfirmed else ""
+    doubt = say("doubt.inputs", names=alert_text.doubts(text, alert.unconfirmed)) if alert.unconfirmed else ""
     if kwh:
         share = alert.excess_kwh
         scale = kwh / share.value if share and share.value > 0 else 0.0
@@ -128,7 +128,11 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
         )
         band = alert_text.money_range(text, alert.per_month_cost)
         found.append(
-            Fact(say["al.per_month"], text.about(alert.per_month_cost.value), f"{band} · {so_far.lower()}, {say['tou.before_vat']}")
+            Fact(
+                say["al.per_month"],
+                text.about(alert.per_month_cost.value),
+                f"{band} · {so_far[:1].lower()}{so_far[1:]}, {say['tou.before_vat']}",
+            )
         )
     return found
 

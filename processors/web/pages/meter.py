@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.plant import PlantMeter
+from driftwatt.alerts import Alert
 from driftwatt.clock import rfc3339
 from driftwatt.readings import Quality, Reading
 from processors.pure.calendar import day_start_ms, local
@@ -85,9 +86,7 @@ async def meter(request: Request) -> Response:
         meter=choice.meter,
         area=next((area.name for area in view.plant.area if area.id == choice.meter.area), ""),
         facts=_facts(choice.meter, now, text),
-        warn=alert_text.title(view, text, current[0]) + ", " + text.words("tile.since", time=text.date(current[0].since_ms))
-        if current
-        else "",
+        warn=_warning(text, current[0]) if current else "",
         warn_href=f"/alerts/{current[0].id}" if current else "",
         warn_icon=alert_text.icon(current[0]) if current else "",
         ranges=[(each, f"?range={each}&day={request.query_params.get('day', '')}") for each in RANGES],
@@ -106,8 +105,16 @@ async def meter(request: Request) -> Response:
     )
 
 
+def _warning(text: Text, alert: Alert) -> str:
+    say = text.words
+    what = say.get(f"pattern.{alert.pattern}", say["kind." + alert.kind])
+    return f"{say['kind.' + alert.kind]}: {what}, {say('tile.since', time=text.date(alert.since_ms))}"
+
+
 def _facts(meter: PlantMeter, now: Any, text: Text) -> str:
-    parts = [text.words("m.rated", kw=str(text.power(meter.rated_kw)))] if meter.rated_kw else []
+    parts = (
+        [text.words("m.rated", kw=f"{text.number(meter.rated_kw, 0 if meter.rated_kw % 1 == 0 else 1)}\u00a0kW")] if meter.rated_kw else []
+    )
     if now is not None:
         parts += [now.profile, now.bus] if now.profile else []
         parts += [text.words("m.every", every=text.age(now.every_ms / 1000))] if now.every_ms else []

@@ -119,7 +119,7 @@ async def overview(request: Request) -> Response:
         legend_items=legend(view, visit.text),
         areas=groups,
         loose=loose,
-        doubt_title=visit.text.words("doubt.inputs", names=", ".join(price.unconfirmed)) if price else "",
+        doubt_title=visit.text.words("doubt.inputs", names=alert_text.doubts(visit.text, price.unconfirmed)) if price else "",
         **needs_action(view, visit.text, visit),
         **sheets(view, visit.text),
     )

@@ -117,9 +117,9 @@ function axes(data, c, narrow) {
 }
 
 function ticksTo(max) {
-  const rough = max / 4;
+  const rough = max / 4.5;
   const size = 10 ** Math.floor(Math.log10(rough || 1));
-  const step = [1, 2, 2.5, 5, 10].map((f) => f * size).find((s) => s >= rough) ?? size;
+  const step = [1, 2, 5, 10].map((f) => f * size).find((s) => s >= rough) ?? size;
   const found = [];
   for (let v = 0; v <= max * 1.0001; v += step) found.push(v);
   return found;
@@ -157,7 +157,7 @@ function draw(holder, data, live) {
     axes: axes(data, c, narrow),
     series,
     bands: [{ series: [1, 2], fill: c.chartband }],
-    padding: [6, 14, 0, 0],
+    padding: [6, 18, 0, 0],
     hooks: {
       drawClear: [behind(data, c)],
       draw: [above(data, c, live)],
