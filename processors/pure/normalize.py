@@ -17,6 +17,8 @@ _AS_WIRED = ("import_energy", "export_energy", "import_reactive_energy", "export
 _REVERSED = ("export_energy", "import_energy", "export_reactive_energy", "import_reactive_energy")
 _SIGNED = ("active_power", "reactive_power", "power_factor")
 
+Values = tuple[float | None, float | None, float | None, float | None]
+
 
 class Measured(NamedTuple):
     """What of a reading makes energy, in the meter's own units; None is absent or doubted.
@@ -28,7 +30,7 @@ class Measured(NamedTuple):
     t_ms: int
     sure: bool
     power_w: float | None
-    counters: tuple[float | None, float | None, float | None, float | None]
+    counters: Values
 
 
 def registers(sign: int) -> tuple[str, str, str, str]:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from processors.pure.counters import BURST_MS, LARGEST, MS_PER_HOUR, Counter
+from processors.pure.counters import BURST_MS, LARGEST, LONGEST_STEP_MS, MS_PER_HOUR, Counter
 from processors.pure.energy_state import Energy, Followers
 from processors.pure.intervals import KNOWN, Account
-from processors.pure.normalize import Measured
+from processors.pure.normalize import Measured, Values
 from processors.pure.policy import MeterPolicy
 from processors.pure.power import Watch, integrate
 from processors.pure.sources import COUNTER, Basis
@@ -24,7 +24,8 @@ def quick(energy: Energy, said: Measured, policy: MeterPolicy) -> Energy | None:
     if account is None or counter is None or value is None or found or not sure or not energy.sure or basis.source != COUNTER:
         return None
     step_ms = t_ms - counter.t_ms
-    most = policy.max_power_w / policy.ratio * ((step_ms + BURST_MS) / MS_PER_HOUR)
+    per_ms = policy.max_power_w / policy.ratio / MS_PER_HOUR
+    most = per_ms * (step_ms + BURST_MS)
     gain, gap_ms = value - counter.value, policy.gap_ms
     if not 0 <= gain <= most or value > LARGEST or counter.held_ms >= 0 or step_ms > gap_ms:
         return None
@@ -37,7 +38,7 @@ def quick(energy: Energy, said: Measured, policy: MeterPolicy) -> Energy | None:
     told = counter.base + (value - counter.ref)
     total = max(totals[0], told)
     if values[1] is not None or values[2] is not None or values[3] is not None:
-        others = _followers(followers, values, t_ms, most)
+        others = _followers(followers, values, t_ms, per_ms)
         if others is None:
             return None
         followers = others
@@ -66,19 +67,16 @@ def quick(energy: Energy, said: Measured, policy: MeterPolicy) -> Energy | None:
     )
 
 
-def _followers(
-    before: Followers, values: tuple[float | None, float | None, float | None, float | None], t_ms: int, most: float
-) -> Followers | None:
-    """Return the other counters after a plain reading, None when one of them needs care.
-
-    `most` allows for the shorter of two steps when a counter missed some readings, never for more than it could count.
-    """
+def _followers(before: Followers, values: Values, t_ms: int, per_ms: float) -> Followers | None:
+    """Return the other counters after a plain reading, None when one of them needs care."""
     after = list(before)
     for index, counter in enumerate(before):
         value = values[index + 1]
         if value is None:
             continue
-        if counter is None or counter.held_ms >= 0 or not 0 <= value - counter.value <= most or value > LARGEST:
+        if counter is None or counter.held_ms >= 0 or value > LARGEST or t_ms - counter.t_ms > LONGEST_STEP_MS:
+            return None
+        if not 0 <= value - counter.value <= per_ms * (t_ms - counter.t_ms + BURST_MS):
             return None
         after[index] = Counter(t_ms, value, counter.base, counter.ref, t_ms if value != counter.value else counter.changed_ms)
     return after[0], after[1], after[2]
