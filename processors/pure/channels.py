@@ -105,7 +105,6 @@ class Chart:
     run: int = 0
     down_run: int = 0
     since: int = 0
-    thetas: tuple[tuple[int, tuple[float, ...]], ...] = ()
 
     @property
     def score(self) -> float:
@@ -125,15 +124,6 @@ class Chart:
     def sigma(self, group: int) -> float:
         """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L."""
         return sigma(self.scale, self.mean, group)
-
-    def theta_before(self, ordinal: int) -> tuple[float, ...]:
-        """Return θ as it was before a day: the clean reference of what began on it."""
-        found = self.thetas[0][1] if self.thetas else self.ridge.theta
-        for day, theta in self.thetas:
-            if day >= ordinal:
-                break
-            found = theta
-        return found + (0.0,) * (baseline.TERMS - len(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +163,10 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
         run=chart.run + 1 if up > 0 else 0,
         down_run=chart.down_run + 1 if down > 0 else 0,
         since=chart.since if chart.run and up > 0 else ordinal,
-        thetas=chart.thetas,
     )
     if not active or after.calm:
         after = learn(after, Seen(ordinal, z, y, r, group), s=s, forget=forget)
-    return _note_theta(after, ordinal), r
+    return after, r
 
 
 def learn(chart: Chart, day: Seen, *, s: float, forget: float) -> Chart:
@@ -192,13 +181,13 @@ def fallen(chart: Chart) -> bool:
     return chart.down_run >= DOWN_DAYS and cusum.score(chart.down, cusum.DOWN_K) > DOWN_SCORE
 
 
-def rebase(chart: Chart, days: Sequence[Seen], ordinal: int) -> Chart:
+def rebase(chart: Chart, days: Sequence[Seen]) -> Chart:
     """Return the chart moved to the level of the days given (oldest first), with its sums at zero."""
     lifted = replace(chart, ridge=baseline.shift_level(chart.ridge, median(day.r for day in days)))
     for day in days:
         r = day.y - baseline.dot(lifted.ridge.theta, day.z)
         lifted = learn(lifted, replace(day, r=r), s=lifted.sigma(day.group), forget=baseline.FORGET)
-    return _note_theta(quiet(lifted), ordinal)
+    return quiet(lifted)
 
 
 def quiet(chart: Chart) -> Chart:
@@ -206,26 +195,17 @@ def quiet(chart: Chart) -> Chart:
     return replace(chart, up=0.0, down=0.0, run=0, down_run=0)
 
 
-def answered(chart: Chart, recent: Sequence[Seen], ordinal: int) -> Chart:
+def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:
     """Return the chart after an answer: re-based where the deviation persists, else only quiet.
 
     Persists: the score is above the freeze, and the median of the last 3 residuals above half a sigma.
     """
     last = recent[-3:]
     if last and chart.score > FREEZE and median(day.r for day in last) > 0.5 * chart.sigma(last[-1].group):
-        return rebase(chart, recent[-max(3, min(chart.run, REBASE_MOST)) :], ordinal)
+        return rebase(chart, recent[-max(3, min(chart.run, REBASE_MOST)) :])
     return quiet(chart)
 
 
 def _push(scale: Scale, group: int, r: float) -> Scale:
     grown = (*scale[group], r)[-WINDOW:]
     return (grown, scale[1]) if group == 0 else (scale[0], grown)
-
-
-def _note_theta(chart: Chart, ordinal: int) -> Chart:
-    theta = chart.ridge.theta
-    kept = len(theta)
-    while kept and theta[kept - 1] == 0.0:
-        kept -= 1
-    older = chart.thetas[:-1] if chart.thetas and chart.thetas[-1][0] == ordinal else chart.thetas
-    return replace(chart, thetas=(*older, (ordinal, theta[:kept]))[-WINDOW:])

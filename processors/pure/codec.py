@@ -28,14 +28,16 @@ _NUMBERS = {b"F": _F64, b"I": _I64}
 class Codec:
     """Encodes and decodes trees of the dataclasses given; their order is part of the format.
 
-    `skip` names one field per class that is not written and keeps its default.
+    `skip` names one field per class that is not written and keeps its default. `cached` names a field per class,
+    a list, that keeps the bytes of an object once they are made: such objects must never change.
     """
 
-    def __init__(self, version: int, classes: Sequence[type], skip: Mapping[type, str] | None = None) -> None:
+    def __init__(self, version: int, classes: Sequence[type], *, skip: Mapping[type, str], cached: Mapping[type, str]) -> None:
         self._version = version
         self._classes = list(classes)
         self._numbers = {cls: number for number, cls in enumerate(classes)}
-        hidden = skip or {}
+        self._cached = dict(cached)
+        hidden = {**skip, **cached}
         self._fields: dict[type, list[str]] = {
             cls: [f.name for f in fields(cls) if f.name != hidden.get(cls)] for cls in classes if is_dataclass(cls)
         }
@@ -85,9 +87,20 @@ class Codec:
         elif isinstance(value, tuple | list):
             self._put_sequence(out, value)
         else:
-            out += b"C" + bytes([self._numbers[type(value)]])
-            for name in self._fields[type(value)]:
-                self._put(out, getattr(value, name))
+            self._put_class(out, value)
+
+    def _put_class(self, out: bytearray, value: object) -> None:
+        kind = type(value)
+        cache: list[bytes] | None = getattr(value, self._cached[kind]) if kind in self._cached else None
+        if cache:
+            out += cache[0]
+            return
+        start = len(out)
+        out += b"C" + bytes([self._numbers[kind]])
+        for name in self._fields[kind]:
+            self._put(out, getattr(value, name))
+        if cache is not None:
+            cache.append(bytes(out[start:]))
 
     def _put_sequence(self, out: bytearray, value: tuple[object, ...] | list[object]) -> None:
         is_list = isinstance(value, list)

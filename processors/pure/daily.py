@@ -8,7 +8,7 @@ tests off. Tests start on valid day 29. A weekday that drew as little as a free 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from processors.pure import channels, expected, schedule
 from processors.pure.baseline import FORGET
@@ -37,18 +37,18 @@ class Closed:
 def close(memory: Memory, day: Day, settings: Settings, *, undisturbed: bool) -> Closed:
     """Take one valid day that is over. `undisturbed`: no waste event is open, so a calm day shapes the week."""
     valid_days = memory.valid_days + 1
-    memory = replace(memory, valid_days=valid_days, first=memory.first or day.ordinal, cache=[])
+    memory = memory.but(valid_days=valid_days, first=memory.first or day.ordinal)
     memory, past = _classify(memory, day)
     if memory.schedule is None:
         days = (*memory.days, past)[-schedule.SCHEDULE_DAYS :]
-        memory = replace(memory, days=days, shape=_shaped(memory, day, past))
+        memory = memory.but(days=days, shape=_shaped(memory, day, past))
         return Closed(_begin(memory, settings), past)
     memory, past = _observe(memory, past, active=valid_days > LEARNING_DAYS)
     memory = _follow_savings(memory, past)
     if undisturbed and all(chart.calm for chart in memory.charts):
-        memory = replace(memory, shape=_shaped(memory, day, past))
+        memory = memory.but(shape=_shaped(memory, day, past))
     left = memory.days[0] if len(memory.days) >= DAYS else None
-    return Closed(replace(memory, days=(*memory.days, past)[-DAYS:]), past, left)
+    return Closed(memory.but(days=(*memory.days, past)[-DAYS:]).noted(), past, left)
 
 
 def valid_share(memory: Memory, today: int) -> float:
@@ -85,15 +85,15 @@ def _classify(memory: Memory, day: Day) -> tuple[Memory, Past]:
             day_class = "off"
         else:
             works = memory.works + 1
-            memory = replace(memory, works=works, work=memory.work + max(_WORK_WEIGHT, 1 / works) * (mean - memory.work))
+            memory = memory.but(works=works, work=memory.work + max(_WORK_WEIGHT, 1 / works) * (mean - memory.work))
     elif day_class == "off":
         offs = memory.offs + 1
-        memory = replace(memory, offs=offs, off=memory.off + max(_OFF_WEIGHT, 1 / offs) * (mean - memory.off))
+        memory = memory.but(offs=offs, off=memory.off + max(_OFF_WEIGHT, 1 / offs) * (mean - memory.off))
     weather = memory.weather
     if day.temperatures:
         outside = day.temperature / day.temperatures
         weather = (max(0.0, outside - BALANCE_COOL) / 10, max(0.0, BALANCE_HEAT - outside) / 10)
-    memory, production = _production(replace(memory, weather=weather), day)
+    memory, production = _production(memory.but(weather=weather), day)
     weekday = SUNDAY if day_class == "off" else day.weekday
     bins = bytes(24 * weekday + hour for hour in day.hours)
     z = _regressors(memory, day_class, weather, production)
@@ -108,7 +108,7 @@ def _production(memory: Memory, day: Day) -> tuple[Memory, float]:
     mean = day.production / day.productions
     if memory.valid_days <= LEARNING_DAYS:
         count = memory.productions + 1
-        memory = replace(memory, productions=count, production=memory.production + (mean - memory.production) / count)
+        memory = memory.but(productions=count, production=memory.production + (mean - memory.production) / count)
     return memory, mean / memory.production if memory.production > 0 else 0.0
 
 
@@ -121,10 +121,10 @@ def _begin(memory: Memory, settings: Settings) -> Memory:
     if learned.level <= 0:
         return memory
     buffered = memory.days
-    memory = replace(memory, schedule=learned, days=())
+    memory = memory.but(schedule=learned, days=())
     for past in buffered:
         memory, seen = _observe(memory, past, active=False)
-        memory = replace(memory, days=(*memory.days, seen))
+        memory = memory.but(days=(*memory.days, seen)).noted()
     return memory
 
 
@@ -144,7 +144,7 @@ def _observe(memory: Memory, past: Past, *, active: bool) -> tuple[Memory, Past]
         after, r = channels.update(chart, past.z, y, group=past.group, ordinal=past.ordinal, active=active, forget=forget)
         charts.append(after)
         rs.append(r)
-    return replace(memory, charts=tuple(charts)), replace(past, ys=ys, rs=tuple(rs))
+    return memory.but(charts=tuple(charts)), past.but(ys=ys, rs=tuple(rs))
 
 
 def _follow_savings(memory: Memory, past: Past) -> Memory:
@@ -152,12 +152,11 @@ def _follow_savings(memory: Memory, past: Past) -> Memory:
     down = [c for c, chart in enumerate(memory.charts) if channels.fallen(chart)]
     if not down:
         return memory
-    seen = replace(memory, days=(*memory.days, past))
+    seen = memory.but(days=(*memory.days, past))
     charts = tuple(
-        channels.rebase(chart, seen.seen(c)[-channels.REBASE_MOST :], past.ordinal) if c in down else chart
-        for c, chart in enumerate(memory.charts)
+        channels.rebase(chart, seen.seen(c)[-channels.REBASE_MOST :]) if c in down else chart for c, chart in enumerate(memory.charts)
     )
-    memory = replace(memory, charts=charts)
+    memory = memory.but(charts=charts)
     return reshape(memory, seen.days[-channels.REBASE_MOST :]) if _TOT in down else memory
 
 
@@ -166,7 +165,7 @@ def reshape(memory: Memory, days: Sequence[Past]) -> Memory:
     if memory.shape is None:
         return memory
     shape = expected.restart(memory.shape, [list(zip(day.bins, day.kw, strict=True)) for day in days])
-    return replace(memory, shape=shape, cache=[])
+    return memory.but(shape=shape)
 
 
 def _shaped(memory: Memory, day: Day, past: Past) -> expected.Shape:

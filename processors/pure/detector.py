@@ -150,7 +150,7 @@ def _close_day(state: DetectorState, day: Day, settings: Settings, at_ms: int) -
     told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, daily.valid_share(memory, day.ordinal + 1))
     if told.state == "learning" or told.state != memory.readiness:
         outputs.append(told)
-    memory = replace(memory, readiness=told.state, cache=[])
+    memory = memory.but(readiness=told.state)
     step = waste.after_day(state.events, Scene(memory, settings, at_ms), closed.day, closed.left)
     return DetectorState(state.seen_ms, None, None, quality, test, step.memory, step.events), [*outputs, *step.findings]
 
@@ -183,13 +183,12 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
     if event is None or memory.schedule is None or not memory.days:
         return state, ()
-    today = memory.days[-1].ordinal
     said = waste.finding(event, "answered" if what == "known" else "closed", Scene(memory, settings, at_ms), reason=what)
     if what == "fixed":
         charts = tuple(channels.quiet(chart) for chart in memory.charts)
     else:
-        charts = tuple(channels.answered(chart, memory.seen(c), today) for c, chart in enumerate(memory.charts))
-    memory = replace(memory, charts=charts, false_alarms=memory.false_alarms + (what == "dismissed"), cache=[])
+        charts = tuple(channels.answered(chart, memory.seen(c)) for c, chart in enumerate(memory.charts))
+    memory = memory.but(charts=charts, false_alarms=memory.false_alarms + (what == "dismissed")).noted()
     if what in ("new_normal", "dismissed"):
         recent = [day for day in memory.days if day.ordinal >= event.since]
         memory = daily.reshape(memory, recent[-channels.REBASE_MOST :])
@@ -210,16 +209,14 @@ def _lifted(event: Event, memory: Memory) -> dict[int, float]:
 _CODEC = Codec(
     VERSION,
     (DetectorState, Hour, Day, Gate, Fast, Memory, Past, Schedule, Chart, Ridge, Shape, Event, Sums),
-    skip={Memory: "cache", DetectorState: "memory"},
+    skip={DetectorState: "memory"},
+    cached={Memory: "cache", Past: "cache"},
 )
 
 
 def dump(state: DetectorState) -> bytes:
     """Return the state as versioned, checksummed bytes; `load` gives it back bit for bit."""
-    cache = state.memory.cache
-    if not cache:
-        cache.append(_CODEC.tree(state.memory))
-    return _CODEC.seal(cache[0] + _CODEC.tree(state))
+    return _CODEC.seal(_CODEC.tree(state.memory) + _CODEC.tree(state))
 
 
 def load(data: bytes) -> DetectorState:

@@ -1,7 +1,8 @@
 """Inhibition by the feeder tree: one cause, one alert.
 
-A waste alert of a feeder is suppressed while open waste alerts below it explain at least half of its excess;
-it comes back when they no longer do. People's words stand: what somebody acknowledged is not touched.
+A waste alert of a feeder is suppressed when open waste alerts below it explain at least half of its excess,
+in kWh per day or in kW of what opened it; it comes back when they explain less than a quarter. People's words
+stand: what somebody acknowledged is not touched.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from driftwatt.alerts import Alert, HistoryLine
 
-EXPLAINED = 0.5
+EXPLAINED, UNEXPLAINED = 0.5, 0.25
 RUNNING = ("unacked", "acked", "shelved")
 
 
@@ -46,12 +47,27 @@ def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_
             continue
         children = below(alert.meter, feeds)
         causes = [other for other in running if other.meter in children and other.id != alert.id]
-        explained = sum(map(excess_kw, causes)) >= EXPLAINED * excess_kw(alert) and bool(causes)
-        if explained and alert.state == "unacked":
+        share = _share(alert, causes)
+        if share >= EXPLAINED and alert.state == "unacked":
             largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id))
             line = HistoryLine(at_ms, "suppressed", note=largest.id)
             changed.append(replace(alert, state="suppressed", parent=largest.id, history=(*alert.history, line)))
-        elif not explained and alert.state == "suppressed":
+        elif share < UNEXPLAINED and alert.state == "suppressed":
             line = HistoryLine(at_ms, "released")
             changed.append(replace(alert, state="unacked", parent=None, history=(*alert.history, line)))
     return changed
+
+
+def _share(alert: Alert, causes: list[Alert]) -> float:
+    """Return the larger of two shares of an alert that its causes explain: of its energy, and of its power."""
+    shares = [0.0]
+    for measure in (excess_kw, _step_kw):
+        own = measure(alert)
+        if causes and own > 0:
+            shares.append(sum(map(measure, causes)) / own)
+    return max(shares)
+
+
+def _step_kw(alert: Alert) -> float:
+    """Return by how much the channel that opened an alert is too high, kW."""
+    return (alert.actual_kw or 0.0) - (alert.expected_kw or 0.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from processors.pure.baseline import TERMS
 from processors.pure.channels import CHANNELS, Chart, Seen
 from processors.pure.expected import Shape
 from processors.pure.hours import HOUR_MS
@@ -19,7 +21,8 @@ class Past:
 
     `at` are hours since `start_ms` (bytes), `bins` their hour-of-week bins (bytes), `kw` their mean powers.
     `ys` and `rs` are value and residual per channel in the order of CHANNELS, in shares of L, None where the
-    channel had too few hours. `weekday` is the row of the week used, `group` 0 for working days, else 1.
+    channel had too few hours; `thetas` are the baselines after it, without trailing zeros. `weekday` is the
+    row of the week used, `group` 0 for working days, else 1.
     """
 
     ordinal: int
@@ -32,6 +35,12 @@ class Past:
     kw: tuple[float, ...]
     ys: tuple[float | None, ...] = ()
     rs: tuple[float | None, ...] = ()
+    thetas: tuple[tuple[float, ...], ...] = ()
+    cache: list[bytes] = field(default_factory=list, compare=False, repr=False)
+
+    def but(self, **changes: Any) -> Past:
+        """Return the day with some fields changed; kept bytes do not follow."""
+        return replace(self, cache=[], **changes)
 
     def hours(self) -> list[tuple[int, int, float]]:
         """Return (start ms, bin, kW) of the good hours."""
@@ -65,6 +74,24 @@ class Memory:
     false_alarms: int = 0
     cache: list[bytes] = field(default_factory=list, compare=False, repr=False)
 
+    def but(self, **changes: Any) -> Memory:
+        """Return the memory with some fields changed; kept bytes do not follow."""
+        return replace(self, cache=[], **changes)
+
+    def clean_before(self, ordinal: int) -> tuple[tuple[float, ...], ...]:
+        """Return θ of every channel as it was before a day: the clean reference of what began on it."""
+        found = self.days[0].thetas if self.days else ()
+        for day in self.days:
+            if day.ordinal >= ordinal:
+                break
+            found = day.thetas
+        return tuple(theta + (0.0,) * (TERMS - len(theta)) for theta in found)
+
+    def noted(self) -> Memory:
+        """Return the memory with the present baselines noted as those after the last day."""
+        last = self.days[-1].but(thetas=tuple(_trimmed(chart.ridge.theta) for chart in self.charts))
+        return self.but(days=(*self.days[:-1], last))
+
     def seen(self, channel: int) -> list[Seen]:
         """Return the last days as the chart of one channel (its place in CHANNELS) saw them."""
         found = []
@@ -74,3 +101,10 @@ class Memory:
                 if y is not None and r is not None:
                     found.append(Seen(day.ordinal, day.z, y, r, day.group))
         return found
+
+
+def _trimmed(theta: tuple[float, ...]) -> tuple[float, ...]:
+    kept = len(theta)
+    while kept and theta[kept - 1] == 0.0:
+        kept -= 1
+    return theta[:kept]

@@ -71,7 +71,7 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
         event = event if left is None else ledger.forget_day(event, left)
         if ledger.resolved(event, memory.charts[CHANNELS.index(event.channel)], past.ordinal, past.group):
             findings.append(finding(event, "closed", scene, reason="resolved"))
-            memory = replace(memory, charts=tuple(quiet(chart) for chart in memory.charts))
+            memory = memory.but(charts=tuple(quiet(chart) for chart in memory.charts))
             continue
         kept.append(event)
         findings.append(finding(event, "updated", scene))
@@ -131,9 +131,8 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     """Return an event as it begins; `since` is the first day's (ordinal, start ms)."""
     shape, level = memory.shape or expected.blank(), (memory.schedule or NO_SCHEDULE).level
     usual = [expected.usual(shape, b, level) for b in range(hours.BINS)]
-    clean = tuple(chart.theta_before(since[0]) for chart in memory.charts)
     sigma = memory.charts[CHANNELS.index(channel)].sigma(0)
-    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, sigma)
+    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", memory.clean_before(since[0]), usual, sigma)
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:

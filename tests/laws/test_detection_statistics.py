@@ -100,10 +100,16 @@ def _idle(day: int, hour: int) -> bool:
 
 
 def test_one_odd_night_and_the_weekend_after_it_are_advice_only_for_the_night() -> None:
-    one_night: Fault = lambda day, _usual, running: 7.0 if 47.9 <= day < 48.6 and not running else 0.0  # noqa: E731
+    def one_night(day: float, _usual: float, running: bool) -> float:  # noqa: FBT001 – a Fault
+        return 7.0 if 47.9 <= day < 48.6 and not running else 0.0
+
     _, said = watch(Load(8).intervals(56, one_night))
     assert not waste(said)
     assert [round(each.actual_kw) for each in said if isinstance(each, Advice)] == [11]
+
+
+def _stop(load: Load) -> Fault:
+    return lambda day, usual, running: load.night - usual if running and ONSET <= day < ONSET + 9 else 0.0
 
 
 def test_a_nine_day_stop_is_no_waste_announced_or_not() -> None:
@@ -112,8 +118,7 @@ def test_a_nine_day_stop_is_no_waste_announced_or_not() -> None:
         settings = Settings("m", ZONE, PlainCalendar(frozenset(days if announced else [])))
         for seed in range(3):
             load = meter(seed)
-            stop: Fault = lambda day, usual, running, load=load: load.night - usual if running and ONSET <= day < ONSET + 9 else 0.0  # noqa: E731
-            _, said = watch(load.intervals(ONSET + 23, stop), settings)
+            _, said = watch(load.intervals(ONSET + 23, _stop(load)), settings)
             assert len(waste(said)) <= len(waste(clean(seed)))
 
 
@@ -170,8 +175,8 @@ def test_known_waste_goes_on_counting_and_a_new_normal_is_learned() -> None:
 
 def test_the_same_step_again_on_top_of_known_waste_counts_no_kwh_twice() -> None:
     load = Load(12)
-    both: Fault = lambda day, _usual, _running: (5.0 if day >= ONSET else 0.0) + (5.0 if day >= ONSET + 20 else 0.0)  # noqa: E731
-    rows = list(load.intervals(ONSET + 40, both))
+    first_step, second_step = step(5.0, ONSET), step(5.0, ONSET + 20)
+    rows = list(load.intervals(ONSET + 40, lambda day, kw, running: first_step(day, kw, running) + second_step(day, kw, running)))
     state, said = watch(rows[: (ONSET + 10) * 96])
     first = waste(said)[-1]
     state, _ = detector.answer(state, SETTINGS, first.channel, first.since_ms, "known", first.at_ms)

@@ -221,10 +221,21 @@ def test_a_feeders_alert_is_suppressed_while_one_below_explains_half_of_it() -> 
     assert (only(later).state, only(later).parent) == ("unacked", None)
 
 
-def test_a_child_too_small_to_explain_its_feeder_suppresses_nothing() -> None:
-    book = alerts.on_output({}, finding("incomer", per_night=100.0), CONTEXT).book
+def test_a_child_too_small_in_energy_and_power_suppresses_nothing() -> None:
+    book = alerts.on_output({}, replace(finding("incomer", per_night=100.0), expected_kw=60.0, actual_kw=80.0), CONTEXT).book
     change = alerts.on_output(book, finding("compressor", per_night=40.0), CONTEXT)
     assert {each.state for each in change.book.values()} == {"unacked"}
+
+
+def test_a_child_that_explains_what_opened_its_feeders_alert_suppresses_it_whatever_the_energy() -> None:
+    """The energy of a feeder is taken round the clock and carries the noise of everything below it."""
+    book = alerts.on_output({}, replace(finding("incomer", per_night=800.0), expected_kw=60.0, actual_kw=68.0), CONTEXT).book
+    change = alerts.on_output(book, finding("compressor", per_night=40.0), CONTEXT)
+    assert sorted(each.state for each in change.book.values()) == ["suppressed", "unacked"]
+    grown = replace(finding("incomer", day=8, per_night=800.0), expected_kw=60.0, actual_kw=80.0)
+    assert only(alerts.on_output(change.book, grown, CONTEXT)).state == "suppressed", "a third is explained still"
+    more = replace(finding("incomer", day=9, per_night=800.0), expected_kw=60.0, actual_kw=99.0)
+    assert only(alerts.on_output(change.book, more, CONTEXT)).state == "unacked"
 
 
 def test_doubtful_data_open_an_alert_of_their_own() -> None:
