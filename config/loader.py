@@ -12,7 +12,7 @@ from config import catalogue
 from config.catalogue import CALENDARS, FACTORS, METERS, TARIFFS
 from config.edge import EdgeFile
 from config.edge_rules import edge_faults
-from config.explain import parse
+from config.explain import parse, shown
 from config.lines import Path as KeyPath
 from config.plant import PlantFile
 from config.plant_rules import plant_faults
@@ -45,7 +45,12 @@ def load_edge(path: Path | str) -> EdgeFile:
         ("bus", i, "meter", j, "profile"): meter.profile for i, bus in enumerate(edge.bus) for j, meter in enumerate(bus.meter)
     }
     profiles, errors = _load_all(source, wanted, load)
-    _raise(errors, source, edge_faults(edge, profiles))
+    absent = [
+        Fault(("edge", "profile_dirs", index), "is not a folder", shown(str(folder)))
+        for index, folder in enumerate(edge.edge.profile_dirs)
+        if not (source.folder / folder).is_dir()
+    ]
+    _raise(errors, source, [*absent, *edge_faults(edge, profiles)])
     return edge
 
 
