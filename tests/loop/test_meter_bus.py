@@ -371,6 +371,9 @@ def test_a_request_that_fails_leaves_its_quantities_missing_and_the_rest_good() 
     [
         (lambda asked: asked.refusal(4), "exception_4"),
         (lambda asked: asked.reply(unit=9), "mismatch"),
+        (lambda asked: asked.reply(transaction=0), "mismatch"),
+        (lambda asked: asked.reply(function=7 - asked.function), "mismatch"),
+        (lambda asked: asked.reply([1] * 9), "mismatch"),
         (lambda asked: None, "timeout"),
     ],
 )
