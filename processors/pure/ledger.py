@@ -4,6 +4,7 @@ The clean reference is θ of the day before `since`, for every channel, frozen. 
 it over the n valid days since then (those before the alarm too). Energy by parts (docs/detection.md, "Energy"):
 
     no schedule                      W = 24 n δ_base if base opened the event, else 24 n δ_tot
+    opened by on or tot, δ_on > 2 δ_off and significant                W = Σ_d h_on(d) δ_on(d)
     δ_off > 0 and (opened by base, off or edge, or δ_off significant):
         δ_on > δ_off/2               W = n (H_off + H_on) δ_off       round the clock: off-hours are the cleaner gauge
         else δ_deep < δ_edge/2       W = Σ_d h_edge(d) δ_edge(d)      early start or late stop
@@ -164,7 +165,8 @@ def _energy(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> tuple[
     if not schedule.known:
         return "all", 24.0 * n * sums[BASE if event.channel == "base" else TOT].delta, 24.0
     off, edge, on = sums[OFF], sums[EDGES], sums[ON]
-    if off.delta > 0 and (event.channel in ("base", "off", "edge") or _significant(off, charts[OFF])):
+    working = event.channel in ("on", "tot") and on.delta > 2 * off.delta and _significant(on, charts[ON])
+    if not working and off.delta > 0 and (event.channel in ("base", "off", "edge") or _significant(off, charts[OFF])):
         if on.delta > off.delta / 2:
             return "all", 24.0 * n * off.delta, 24.0
         deep_hours = off.hours - edge.hours

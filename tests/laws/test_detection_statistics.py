@@ -159,7 +159,7 @@ def test_known_waste_goes_on_counting_and_a_new_normal_is_learned() -> None:
     state, said = watch(load.intervals(ONSET + 12, step(5.0, ONSET)))
     event = waste(said)[-1]
     for what in ("known", "new_normal"):
-        told, outputs = detector.answer(state, SETTINGS, event.channel, event.since_ms, what, event.at_ms)  # type: ignore[arg-type]
+        told, outputs = detector.answer(state, SETTINGS, event.channel, event.since_ms, what, event.at_ms)
         rest = [each for each in load.intervals(ONSET + 45, step(5.0, ONSET)) if each.start_ms >= MONDAY_MS + (ONSET + 12) * DAY_MS]
         after, later = watch(rest, state=told)
         assert not waste(later), "the chart is ready for the next change and finds none"
