@@ -250,9 +250,12 @@ def test_a_serial_that_is_not_known_changes_nothing() -> None:
     assert (again.serial, findings) == ("A1", [])
 
 
-@pytest.mark.parametrize(("new", "reason"), [(5e7, "multiplier"), (5e4, "multiplier"), (4.1e7, "jump")])
-def test_a_counter_whose_point_moved_is_called_a_changed_multiplier(new: float, reason: str) -> None:
-    _, _, findings = run([reading(DAY0, 5e6), reading(DAY0 + SECOND, new), reading(DAY0 + 2 * SECOND, new + 1)], policy(max_power_w=1000.0))
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [(5e6, 5e7, "multiplier"), (5e6, 5e4, "multiplier"), (5e6, 4.1e7, "jump"), (0.0, 5e6, "jump"), (1e-300, 5e6, "jump")],
+)
+def test_a_counter_whose_point_moved_is_called_a_changed_multiplier(old: float, new: float, reason: str) -> None:
+    _, _, findings = run([reading(DAY0, old), reading(DAY0 + SECOND, new), reading(DAY0 + 2 * SECOND, new + 1)], policy(max_power_w=1000.0))
     assert [one.reason for one in findings] == [reason]
 
 
@@ -280,6 +283,27 @@ def test_export_and_reactive_energy_follow_the_import_counter() -> None:
     values = [{"export_energy": 10.0 * i, "import_reactive_energy": 20.0 * i, "export_reactive_energy": 0.0} for i in range(3)]
     _, intervals, _ = run([reading(DAY0 + i * QUARTER, 100.0 * i, values=values[i]) for i in range(3)])
     assert (intervals[0].import_wh, intervals[0].export_wh, intervals[0].import_varh, intervals[0].export_varh) == (100.0, 10.0, 20.0, 0.0)
+
+
+def test_export_is_split_in_time_like_import() -> None:
+    times = (10, 25, 45)
+    readings = [reading(DAY0 + t * MINUTE, 60.0 * t, values={"export_energy": 90.0 * i}) for i, t in enumerate(times)]
+    _, intervals, _ = run(readings)
+    assert [one.export_wh for one in of_kind(intervals, "15m")] == pytest.approx([30, 60 + 90 / 4])
+
+
+def test_a_follower_that_leaps_is_held_like_any_counter() -> None:
+    exports = [10.0, 9e7, 11.0, 5e7, 5e7 + 3]
+    energy, _, findings = run([reading(DAY0 + i * MINUTE, 1.0 * i, values={"export_energy": value}) for i, value in enumerate(exports)])
+    assert energy.account is not None
+    assert energy.account.totals[1] == 4.0
+    assert findings == []
+
+
+def test_a_gap_over_midnight_closes_the_day_between_its_quarters() -> None:
+    _, intervals, _ = run([reading(DAY0 + 20 * HOUR, 0.0), reading(DAY0 + 30 * HOUR, 1000.0), reading(DAY0 + 31 * HOUR, 1000.0)])
+    kinds = [(one.kind, one.start_ms) for one in intervals]
+    assert kinds.index(("1d", DAY0)) == kinds.index(("15m", DAY0 + 24 * HOUR)) - 1
 
 
 def test_a_follower_with_nonsense_is_left_out() -> None:
