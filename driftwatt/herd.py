@@ -89,6 +89,14 @@ class Child:
         kilobytes = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")]
         return kilobytes[0] * 1024 / 1e6 if kilobytes else 0.0
 
+    def cpu_s(self) -> float:
+        """Return the processor seconds it has used, 0 where the system does not say or it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def _dying_with(parent: int) -> Callable[[], None] | None:
     """Return what makes a child on Linux end when its parent is killed; elsewhere only an orderly end stops it."""

@@ -20,7 +20,7 @@ from driftwatt.clock import SharedInstant, SystemClock
 from driftwatt.demo import DEFAULT_PORT
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.herd import Child
-from driftwatt.takings import Summary, books
+from driftwatt.takings import Summary, books, is_priced
 
 USER = "demo"
 STRIDE_S = 450
@@ -123,7 +123,7 @@ class Stage:
         while not self._told.wait(LOOK_EVERY_S):
             now_s = self._clock.monotonic_s()
             self._all_alive()
-            self._note_memory()
+            self._note_costs()
             if "caught_up_s" not in self._figures and now_s - spoken_s >= PROGRESS_EVERY_S:
                 spoken_s = now_s
                 self._tell_progress(now_s - page_s)
@@ -148,16 +148,16 @@ class Stage:
         answer = self._get("/api/v1/alerts")
         self._alerts = answer if isinstance(answer, list) else (answer or {}).get("alerts", self._alerts)
         for alert in self._alerts:
-            if alert["id"] not in known and alert["kind"] == "waste" and alert.get("cost") is not None:
+            if alert["id"] not in known and is_priced(alert):
                 known.add(alert["id"])
                 self._figures.setdefault("first_alert_s", since_page_s)
                 money = f"{alert['cost']:,.0f} {alert['currency']}"
                 self._say(f"alert {since_page_s:.0f} s after the page: {alert['meter']}, {alert['pattern']}, {money} so far")
 
-    def _note_memory(self) -> None:
-        for name in ("collect", "process"):
-            key = f"{name}_mb"
-            self._figures[key] = max(self._figures.get(key, 0.0), self._children[name].resident_mb())
+    def _note_costs(self) -> None:
+        for name, child in self._children.items():
+            self._figures[f"{name}_mb"] = max(self._figures.get(f"{name}_mb", 0.0), child.resident_mb())
+            self._figures[f"{name}_cpu_s"] = child.cpu_s()
 
     def _all_alive(self) -> None:
         for child in self._children.values():

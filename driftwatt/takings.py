@@ -31,6 +31,11 @@ def count(value: object) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
+def is_priced(alert: Mapping[str, Any]) -> bool:
+    """Tell whether an alert is an open one about waste that names a cost."""
+    return alert["kind"] == "waste" and alert["state"] in OPEN and alert.get("cost") is not None
+
+
 def books(file: Path, run: Callable[..., str]) -> Books:
     """Return the books that `driftwatt ledger` tells. `run(*words)` runs a command and returns what it prints."""
     lines: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -79,7 +84,7 @@ class Summary:
     @property
     def priced(self) -> list[Mapping[str, Any]]:
         """Return the open waste alerts that name a cost."""
-        return [alert for alert in self.alerts if alert["kind"] == "waste" and alert["state"] in OPEN and alert.get("cost") is not None]
+        return [alert for alert in self.alerts if is_priced(alert)]
 
     @property
     def good(self) -> bool:
