@@ -22,13 +22,18 @@ from driftwatt.readings import Batch, FailedPoll, Reading, Removed, Row
 MAJOR = 1
 MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_ROWS = 1000
+MAX_SEQS = 1_000_000
+"""No message stands for more rows than this, removed ones included."""
 _MAX_MS = 4_102_444_800_000  # 2100-01-01; a later timestamp is a broken clock, not a reading
 _READINGS_KEY = b',"readings":'
 
 Id = Annotated[str, Field(pattern=f"^{ID_PATTERN}$")]
 Epoch = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
 Millis = Annotated[int, Field(ge=0, le=_MAX_MS, strict=True)]
-Seq = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Seq = Annotated[int, Field(ge=0, lt=2**62, strict=True)]
+Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
+Reason = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+Words = Annotated[str, Field(max_length=500)]
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Bits = Annotated[int, Field(ge=0, lt=1024, strict=True)]
 
@@ -40,9 +45,9 @@ class _Row(TypedDict, total=False):
     c: Literal["ok", "unsynced", "uncertain"]
     s: dict[str, Number]
     q: dict[str, Bits]
-    f: Annotated[str, Field(max_length=40)]
+    f: Reason
     x: Literal["thinned", "corrupt"]
-    k: Annotated[int, Field(ge=1, strict=True)]
+    k: Annotated[int, Field(ge=1, le=MAX_SEQS, strict=True)]
 
 
 class _Header(TypedDict, total=False):
@@ -51,7 +56,7 @@ class _Header(TypedDict, total=False):
     epoch: Epoch
     base: Seq
     seq: Seq
-    n: Annotated[int, Field(ge=1, strict=True)]
+    n: Annotated[int, Field(ge=1, le=MAX_SEQS, strict=True)]
     crc: Annotated[int, Field(ge=0, lt=2**32, strict=True)]
     replay: bool
 
@@ -89,11 +94,11 @@ class HelloMeter:
     """One meter as its edge sees it."""
 
     id: Id
-    bus: str
-    profile: str
-    profile_hash: str
-    every_ms: int
-    serial: str | None = None
+    bus: Words
+    profile: Words
+    profile_hash: Words
+    every_ms: Count
+    serial: Words | None = None
     counters: dict[str, CounterFacts] = field(default_factory=dict)
 
 
@@ -102,10 +107,10 @@ class Hello:
     """An edge introduces itself: what it holds and what it measures. Retained."""
 
     edge: Id
-    version: str
+    version: Words
     started_ms: Millis
-    config: str
-    clock: str
+    config: Words
+    clock: Words
     epochs: tuple[EpochSpan, ...]
     meters: tuple[HelloMeter, ...]
     part: int = 1
@@ -116,9 +121,9 @@ class Hello:
 class EdgeAlarm:
     """One alarm of an edge; `code` is from driftwatt.alerts.ALARM_CODES."""
 
-    code: str
-    since_ms: int
-    text: str
+    code: Reason
+    since_ms: Millis
+    text: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,8 @@ class EdgeState:
 
     edge: Id
     online: bool
-    started_ms: int = 0
-    hours_left: float | None = None
+    started_ms: Millis = 0
+    hours_left: Number | None = None
     alarms: tuple[EdgeAlarm, ...] = ()
 
 
@@ -136,16 +141,16 @@ class EdgeState:
 class LedgerLine:
     """The books of one meter and UTC day, as absolute counters."""
 
-    meter: str
-    day: str
-    polled: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
-    committed: int = 0
-    stored: int = 0
-    waiting: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    thinned: int = 0
-    quarantined: int = 0
+    meter: Annotated[str, Field(pattern=f"^({ID_PATTERN}|-)$")]
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    polled: Count = 0
+    failed: dict[Reason, Count] = field(default_factory=dict)
+    committed: Count = 0
+    stored: Count = 0
+    waiting: Count = 0
+    dropped: dict[Reason, Count] = field(default_factory=dict)
+    thinned: Count = 0
+    quarantined: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,9 +361,10 @@ def _raise_header(payload: bytes, detail: str) -> None:
 
 
 def _check_major(found: object) -> None:
-    if isinstance(found, int) and not isinstance(found, bool) and found > MAJOR:
-        raise UnknownMajor("major", f"version {found}, this is {MAJOR}")
-    if found != MAJOR:
+    number = found if isinstance(found, int) and not isinstance(found, bool) else 0
+    if number > MAJOR:
+        raise UnknownMajor("major", f"version {str(number)[:40]}, this is {MAJOR}")
+    if number != MAJOR:
         raise WireError("header", f"version {str(found)[:40]!r}")
 
 
