@@ -124,7 +124,9 @@ def _write_books(db: sqlite3.Connection, change: Commit) -> None:
     if change.set_aside:
         db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
     db.executemany(
-        "INSERT OR REPLACE INTO edge_book VALUES (?, ?, ?, ?, ?)",
+        # The broker keeps the last books for us: hearing the same again does not make them newer.
+        "INSERT INTO edge_book VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+        " SET at_ms = excluded.at_ms, body = excluded.body WHERE body != excluded.body",
         [(day, edge, meter, change.at_ms, LINE.dump_json(line).decode()) for (edge, meter, day), line in change.edge_lines.items()],
     )
 

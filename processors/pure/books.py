@@ -91,7 +91,7 @@ def _line(key: tuple[str, str], plant: _Plant, edge: EdgeLine | None) -> dict[st
             polled, committed, waiting = polled - waiting, committed - waiting, 0
         elif waiting < 0:
             reconciled = _take_back(dropped, -waiting)
-            waiting += reconciled
+            waiting = 0
         waiting -= short
     line: dict[str, Any] = {"meter": meter, "day": day, "polled": polled, "failed": failed, "committed": committed, "stored": stored}
     line |= {"waiting": waiting, "dropped": dropped, "thinned": thinned, "quarantined": quarantined, "short": short}

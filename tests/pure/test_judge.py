@@ -1,0 +1,137 @@
+"""All meters of a plant under judgement: what is produced, what has to be kept, and what people may answer."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from driftwatt.alerts import Alert
+from driftwatt.readings import Reading
+from driftwatt.wire import Hello, HelloMeter
+from processors.pure.alerts import AlertContext, NotPossibleError
+from processors.pure.board import Answer, AnswerWord
+from processors.pure.calendar import DayCalendar
+from processors.pure.detector import Settings
+from processors.pure.judge import SILENT_MS, Judge, Products
+from processors.pure.policy import MeterPolicy
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+T = 1_899_999_900_000
+MINUTE = 60_000
+
+
+def policy(meter: str) -> MeterPolicy:
+    calendar = DayCalendar(ZONE)
+    return MeterPolicy(meter, "plant", ZONE, calendar, Settings(meter, ZONE, calendar))
+
+
+def judge() -> Judge:
+    return Judge({meter: policy(meter) for meter in ("m1", "m2")}, AlertContext("plant"))
+
+
+def reading(minute: int, meter: str = "m1") -> Reading:
+    return Reading(meter, T + minute * MINUTE, {"active_power": 6000.0, "import_energy": 1e6 + minute * 100.0})
+
+
+def fed(one: Judge, minutes: range) -> Products:
+    products = Products()
+    for minute in minutes:
+        one.on_reading(reading(minute), products)
+    return products
+
+
+def silenced(one: Judge, at_ms: int = T) -> Alert:
+    products = Products()
+    one.on_tick(at_ms, lambda meter: at_ms if meter == "m2" else at_ms - SILENT_MS, products)
+    assert len(products.alerts) == 1
+    return next(iter(products.alerts.values()))
+
+
+def test_readings_become_closed_intervals() -> None:
+    products = fed(judge(), range(40))
+    assert [interval.import_wh for interval in products.intervals if interval.kind == "15m"][:2] == pytest.approx([1500.0, 1500.0])
+
+
+def test_only_what_changed_has_to_be_kept_and_the_big_part_only_with_intervals() -> None:
+    one = judge()
+    fed(one, range(20))
+    assert set(one.parts()) == {("m1", "energy"), ("m1", "detector")}
+    assert one.parts() == {}
+    fed(one, range(20, 22))
+    assert set(one.parts()) == {("m1", "energy")}
+
+
+def test_a_judge_put_together_from_its_parts_goes_on_as_if_nothing_had_been() -> None:
+    whole, first, second = judge(), judge(), judge()
+    fed(first, range(100))
+    kept: dict[str, dict[str, bytes]] = {"gone": {}}
+    for (meter, name), data in first.parts().items():
+        kept.setdefault(meter, {})[name] = data
+    second.restore(kept, {})
+    fed(whole, range(100))
+    assert fed(second, range(100, 200)).intervals == fed(whole, range(100, 200)).intervals
+    whole.parts()
+    assert second.states == whole.states
+
+
+def test_silence_opens_an_alert_once_and_a_voice_clears_it() -> None:
+    one = judge()
+    alert = silenced(one)
+    assert (alert.meter, alert.pattern, alert.kind) == ("m1", "silent", "device")
+    again = Products()
+    one.on_tick(T + 1000, lambda meter: T + 1000 if meter == "m2" else T - SILENT_MS, again)
+    assert not again.alerts
+    back = Products()
+    one.on_tick(T + 2000, lambda _: T + 2000, back)
+    assert back.alerts[alert.id].cleared_ms == T + 2000
+    assert back.events == [back.alerts[alert.id]]
+
+
+def test_a_meter_that_is_asked_seldom_is_not_silent_after_five_minutes() -> None:
+    one = judge()
+    one.on_hello(Hello("hall-a", "1", 0, "", "ok", (), (HelloMeter("m1", "b", "p", "h", 60_000), HelloMeter("m9", "b", "p", "h", 1))))
+    assert one.policies["m1"].every_ms == 60_000
+    products = Products()
+    one.on_tick(T, lambda _: T - 9 * MINUTE, products)
+    assert [alert.meter for alert in products.alerts.values()] == ["m2"]
+
+
+def test_silence_wakes_the_engine_of_a_meter() -> None:
+    one = judge()
+    fed(one, range(5))
+    one.parts()
+    one.on_tick(T + 3 * 3_600_000, lambda _: T, Products())
+    assert ("m1", "energy") in one.parts()
+
+
+@pytest.mark.parametrize(
+    ("what", "reason", "state"),
+    [("ack", "checking", "acked"), ("comment", "", "unacked"), ("shelve", "checking", "shelved"), ("fixed", "", "closed")],
+)
+def test_people_answer(what: AnswerWord, reason: str, state: str) -> None:
+    one = judge()
+    alert = silenced(one)
+    products = Products()
+    answered = one.on_answer(Answer(alert.id, what, "minh", T + 1, reason, "note", T + 3_600_000), products)
+    assert answered.state == state
+    assert products.alerts[alert.id] == answered
+
+
+def test_an_acknowledgement_can_be_taken_back_by_the_same_person() -> None:
+    one = judge()
+    alert = silenced(one)
+    one.on_answer(Answer(alert.id, "ack", "minh", T + 1, "checking"), Products())
+    assert one.on_answer(Answer(alert.id, "undo", "minh", T + 2), Products()).state == "unacked"
+
+
+def test_an_answer_that_the_rules_forbid_changes_nothing() -> None:
+    one = judge()
+    alert = silenced(one)
+    with pytest.raises(NotPossibleError):
+        one.on_answer(Answer(alert.id, "undo", "minh", T + 1), Products())
+    with pytest.raises(NotPossibleError):
+        one.on_answer(Answer(alert.id, "explode", "minh", T + 1), Products())  # type: ignore[arg-type]
+    with pytest.raises(KeyError):
+        one.on_answer(Answer("nobody", "ack", "minh", T + 1), Products())
+    assert one.book[alert.id] == alert
