@@ -98,12 +98,12 @@ class Cost:
 
 
 class TariffBook:
-    """The prices of one contract over time. Immutable; remembers the days it was asked for.
+    """The prices of one contract over time. Immutable; remembers the days it was asked for, and the last answer.
 
     `prices` and `schedules` are ascending by `from_ms`; a schedule that begins later replaces the one before.
     """
 
-    __slots__ = ("_days", "_price_starts", "_schedule_starts", "currency", "name", "prices", "schedules", "vat", "zone")
+    __slots__ = ("_days", "_last", "_price_starts", "_schedule_starts", "currency", "name", "prices", "schedules", "vat", "zone")
 
     def __init__(
         self,
@@ -124,12 +124,17 @@ class TariffBook:
         self._price_starts = [row.from_ms for row in self.prices]
         self._schedule_starts = [row.from_ms for row in self.schedules]
         self._days: dict[int, tuple[list[int], list[PriceAt | None]]] = {}
+        self._last: PriceAt | None = None
 
     def price_at(self, t_ms: int) -> PriceAt | None:
         """Return the price that holds at an instant, None before the first price."""
+        last = self._last
+        if last is not None and last.from_ms <= t_ms < last.to_ms:
+            return last
         start_ms, end_ms = day_bounds(self.zone, t_ms)
         starts, rows = self._days.get(start_ms) or self._remember(start_ms, end_ms)
-        return rows[bisect_right(starts, t_ms) - 1]
+        self._last = rows[bisect_right(starts, t_ms) - 1]
+        return self._last
 
     def cost_of_interval(self, start_ms: int, end_ms: int, kwh: float) -> float | None:
         """Return what `kwh`, spread evenly over `[start_ms, end_ms)`, costs; None where part of it has no price."""
