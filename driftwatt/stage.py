@@ -35,6 +35,7 @@ class Stage:
     def __init__(self, *, port: int | None, seed: int, keep: str | None, as_json: bool) -> None:
         self._clock = SystemClock()
         self._began_s = self._clock.monotonic_s()
+        self._wished = port
         self._port = chosen_port(port)
         self._seed = seed
         self._keep = keep
@@ -59,6 +60,8 @@ class Stage:
     def play(self, duration_s: float | None) -> int:
         """Run until told, or for `duration_s` from the page being up. Returns the exit code, after a summary."""
         self._say("starting a small factory: broker, 12 simulated meters, processor, collector")
+        if self._port != (self._wished or DEFAULT_PORT):
+            self._say(f"port {DEFAULT_PORT} is taken; the page will be on {self._port}")
         self._start()
         self._wait_for_page()
         page_s = self._clock.monotonic_s()
@@ -68,8 +71,8 @@ class Stage:
             "eight weeks of history are read in and ten days run fast-forward; then it is live at 1 s"
             + ("" if duration_s else "; ctrl-C ends it")
         )
-        self._watch(page_s, duration_s)
-        return self._finish()
+        whole = self._watch(page_s, duration_s)
+        return self._finish(ended_early=duration_s is not None and not whole)
 
     def _start(self) -> None:
         now_ms = self._clock.now_ms()
@@ -117,7 +120,8 @@ class Stage:
             if self._clock.monotonic_s() > deadline_s:
                 raise Unavailable(f"the page did not come up: {self._children['process'].last_words()}")
 
-    def _watch(self, page_s: float, duration_s: float | None) -> None:
+    def _watch(self, page_s: float, duration_s: float | None) -> bool:
+        """Tell what happens until somebody says stop (False) or the time is over (True)."""
         spoken_s = float("-inf")
         known: set[str] = set()
         while not self._told.wait(LOOK_EVERY_S):
@@ -129,7 +133,8 @@ class Stage:
                 self._tell_progress(now_s - page_s)
             self._tell_alerts(known, now_s - page_s)
             if duration_s is not None and now_s - page_s >= duration_s:
-                return
+                return True
+        return False
 
     def _tell_progress(self, since_page_s: float) -> None:
         at_ms = self._instant()
@@ -164,13 +169,15 @@ class Stage:
             if child.code is not None:
                 raise Unavailable(f"{child.name} ended with code {child.code}: {child.last_words()}")
 
-    def _finish(self) -> int:
+    def _finish(self, *, ended_early: bool) -> int:
         self._say("ending: the collector hands over what it holds, then the books are compared")
         self._children["collect"].stop(within_s=20.0)
         edge, plant = (books(self._folder / f"{name}.toml", self._command) for name in ("edge", "plant"))
         labels = json.loads((self._folder / "labels.json").read_text(encoding="utf-8"))
         summary = Summary(edge=edge, plant=plant, alerts=self._alerts, labels=labels, figures=self._figures)
         print(json.dumps(summary.as_object(), ensure_ascii=False) if self._as_json else summary.as_text(), flush=True)
+        if ended_early and summary.whole:
+            return 130
         return 0 if summary.good else 1
 
     def _command(self, *words: str) -> str:

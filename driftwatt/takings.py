@@ -87,9 +87,14 @@ class Summary:
         return [alert for alert in self.alerts if is_priced(alert)]
 
     @property
+    def whole(self) -> bool:
+        """Tell whether nothing is lost and the books balance."""
+        return self.lost == 0 and self.balanced
+
+    @property
     def good(self) -> bool:
         """Tell whether nothing is lost, the books balance and at least one priced alert is open."""
-        return self.lost == 0 and self.balanced and bool(self.priced)
+        return self.whole and bool(self.priced)
 
     def found(self, label: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the alert that names a hidden waste, if there is one."""
@@ -128,7 +133,12 @@ class Summary:
         lines = ["", *(f"  {name:<{width}}  {value:>12}" for name, value in rows), "", "  hidden waste, and what was found"]
         lines += [f"  {self._told(label)}" for label in self.labels]
         lines += [f"  {alert['meter']}: {alert['pattern']} was found beside them" for alert in self._unexpected()]
-        return "\n".join([*lines, "", "  " + ("all is well" if self.good else "something is wrong: see above")])
+        return "\n".join([*lines, "", f"  {self._verdict()}"])
+
+    def _verdict(self) -> str:
+        if self.good:
+            return "all is well"
+        return "nothing is lost, but no waste was found yet" if self.whole else "something is wrong: see above"
 
     def _told(self, label: Mapping[str, Any]) -> str:
         head = f"{label['meter']}: {label['pattern']}, +{label['extra_kw']:.1f} kW since {label['since'][:16]}Z"
