@@ -16,7 +16,7 @@ from processors.web.text import Text
 
 Chart = dict[str, Any]
 Line = list[list[float | None]]
-WAITING_AFTER_MS = 20 * 60_000
+WAITING_AFTER_MS, WAITING_LONG_MS = 6 * 60_000, 80 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,11 @@ def chart(
     now_ms = view.now_ms()
     drawn = measured(span)
     live = span.start_ms <= now_ms < span.end_ms
-    waiting = live and drawn.last_ms is not None and now_ms - drawn.last_ms > WAITING_AFTER_MS
+    waiting = (
+        live
+        and drawn.last_ms is not None
+        and now_ms - drawn.last_ms > (WAITING_AFTER_MS if span.step_ms == QUARTER_MS else WAITING_LONG_MS)
+    )
     data: Chart = {
         "from": span.start_ms,
         "to": span.end_ms,

@@ -24,7 +24,7 @@ def fields(view: PlantView, text: Text) -> Fields:
     """Return every live field of every page in one language. Reads memory only."""
     snapshot, alerts = view.board.snapshot(), view.book.alerts()
     figures = [meter_figure(view, snapshot, alerts, meter) for meter in view.meters.values()]
-    table: Fields = {"now": view.now_ms(), "alerts.rev": _revision(alerts), "first": int(any(each.t_ms for each in figures))}
+    table: Fields = {"now": view.now_ms(), "alerts.rev": _revision(alerts), "first": int(not is_first_run(view))}
     table |= _frame(view, text, snapshot, figures, alerts)
     table |= plant_fields(view, text, plant_figure(view, figures))
     for figure in figures:
@@ -36,6 +36,13 @@ def fields(view: PlantView, text: Text) -> Fields:
 def _revision(alerts: Sequence[Alert]) -> str:
     told = sorted(f"{each.id} {each.state} {each.updated_ms} {len(each.history)}" for each in alerts)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+
+
+def is_first_run(view: PlantView) -> bool:
+    """Tell whether nothing is known yet: no reading of a listed meter, nothing stored today, no past being filled in."""
+    snapshot = view.board.snapshot()
+    known = any(now.reading for now in snapshot.meters.values()) or any(span.intervals for span in view.today.values())
+    return not known and snapshot.progress is None
 
 
 def counts(alerts: Sequence[Alert]) -> tuple[int, int]:
@@ -52,12 +59,18 @@ def _frame(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[Me
     warm, doubt = counts(alerts)
     table: Fields = {
         "live.state": "none" if not newest else "partial" if partial else "ok",
-        "live.text": text.words("live.partial", n=str(len(fresh)), total=str(len(figures))) if partial else text.words["live.ok_word"],
+        "live.text": _live_text(text, len(fresh), len(figures), newest=newest),
         "live.at": newest,
         "nav.warm": str(warm or ""),
         "nav.doubt": str(doubt or ""),
     }
     return table | _banner(view, text, snapshot, figures)
+
+
+def _live_text(text: Text, fresh: int, total: int, *, newest: int) -> str:
+    if not newest:
+        return text.words["live.none"]
+    return text.words("live.partial", n=str(fresh), total=str(total)) if fresh < total else text.words["live.ok_word"]
 
 
 def _banner(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[MeterFigure]) -> Fields:
@@ -124,6 +137,7 @@ def tile_fields(view: PlantView, text: Text, figure: MeterFigure) -> Fields:
         note = say("tile.learning", day=str(figure.readiness.valid_days if figure.readiness else 0))
     return {
         "state": state,
+        "open": figure.alert.kind if figure.alert else "",
         "v": power.value if power.value != NONE else "—",
         "u": power.unit,
         "note": note,
@@ -230,12 +244,12 @@ def _co2_lines(view: PlantView, text: Text, plant: PlantFigure) -> Fields:
 
 
 def _demand_places(view: PlantView, plant: PlantFigure) -> str:
-    """Return now, peak and contract in percent of the demand bar, whose end is 108 % of the contract; −1 hides."""
+    """Return now, peak and contract in percent of the demand bar, whose end is 108 % of the contract; −999 hides."""
     contract = view.plant.tariff.contract_kw
     if contract is None:
-        return "-1 -1 -1"
+        return "-999 -999 -999"
     places = [
-        -1.0 if kw is None else min(99.5, max(0.5, 100 * kw / (1.08 * contract))) for kw in (plant.forecast_kw, plant.peak_kw, contract)
+        -999.0 if kw is None else min(99.5, max(0.5, 100 * kw / (1.08 * contract))) for kw in (plant.forecast_kw, plant.peak_kw, contract)
     ]
     return " ".join(f"{place:.1f}" for place in places)
 

@@ -52,10 +52,10 @@ def host_names(listen_host: str) -> frozenset[str]:
 
 def allowed_host(header: str, names: Iterable[str]) -> bool:
     """Tell whether a Host header names this server (against DNS rebinding)."""
-    host = urlsplit("//" + header).hostname or ""
-    if host in names:
-        return True
     try:
+        host = urlsplit("//" + header).hostname or ""
+        if host in names:
+            return True
         ipaddress.ip_address(host)
     except ValueError:
         return False
@@ -83,7 +83,7 @@ class Tokens:
         if site is not None and site not in {"same-origin", "none"}:
             return False
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
             return False
         visitor = request.cookies.get(COOKIE, "")
         return bool(visitor and token) and hmac.compare_digest(self.token(visitor), token or "")

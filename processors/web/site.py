@@ -136,6 +136,7 @@ class Site:
             "signed_in": visit.signed_in,
             "may_act": visit.may_act,
             "back": "",
+            "simulated": any(meter.source == "simulated" for meter in view.plant.meter),
             **{f"query_{lang}": urlencode({**query, "lang": lang}) for lang in ("vi", "en")},
             **{f"query_{theme}": urlencode({**query, "theme": theme}) for theme in ("light", "dark", "auto")},
             "provenance": provenance(view, text),

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 from starlette.applications import Starlette
@@ -49,7 +49,7 @@ class PaperPage:
     accounts: Sequence[Account] = ()
     change: Callable[[PaperPage], None] | None = None
 
-    def __enter__(self) -> PaperPage:
+    def __enter__(self) -> Self:
         self.board = PaperBoard(self.clock)
         self.store = PaperStore(self.clock)
         alerts = (compressor_alert(), *other_alerts()) if self.alerts is None else self.alerts
@@ -72,7 +72,7 @@ class PaperPage:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         serving = asyncio.create_task(self._server.serve())
-        while not self._server.started and not serving.done():
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         await self.view.refresh()
         self.port = self._server.servers[0].sockets[0].getsockname()[1]
@@ -87,7 +87,12 @@ class PaperPage:
     def do(self, work: Callable[[], None]) -> None:
         """Run something in the server's event loop and wait for it."""
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (work(), done.set()))
+
+        def working() -> None:
+            work()
+            done.set()
+
+        self._loop.call_soon_threadsafe(working)
         assert done.wait(10)
 
     def ask(self, path: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:

@@ -6,6 +6,7 @@ Thursday 19 November 2026, 22:47:16 in Ho Chi Minh City; compressor 3 has run at
 from __future__ import annotations
 
 import asyncio
+import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ def noise(meter: str, t_ms: int) -> float:
     return zlib.crc32(f"{meter}{t_ms // Q_MS}".encode()) / 2**31 - 1
 
 
+@functools.cache
 def expected_kw(meter: str, t_ms: int) -> tuple[float, float, float]:
     """Return expected power and its band in kW."""
     if meter == "incomer":
@@ -123,6 +125,7 @@ def expected_kw(meter: str, t_ms: int) -> tuple[float, float, float]:
     return w, w - half, w + half
 
 
+@functools.cache
 def power_kw(meter: str, t_ms: int) -> float:
     """Return what a meter draws in kW, constant within a quarter-hour."""
     if meter == "incomer":

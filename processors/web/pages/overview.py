@@ -12,7 +12,7 @@ from config.plant import PlantMeter
 from processors.view import PlantView, Span
 from processors.web import alert_text, charts
 from processors.web.alert_text import Card
-from processors.web.fields import counts
+from processors.web.fields import counts, is_first_run
 from processors.web.pages import first
 from processors.web.site import Site, Visit
 from processors.web.text import Text
@@ -105,7 +105,7 @@ async def overview(request: Request) -> Response:
     """Answer `/`."""
     site: Site = request.app.state.site
     view, visit = site.view, site.visit(request)
-    if not any(now.reading for now in view.board.snapshot().meters.values()):
+    if is_first_run(view):
         return await first.first_run(request)
     price = view.tariff.price_at(view.now_ms()) if view.tariff else None
     groups = area_groups(view)

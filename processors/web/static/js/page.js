@@ -11,7 +11,7 @@ export const nowMs = () => state.serverMs + (performance.now() - state.atMs);
 
 // Elements by key, looked up once and again after a region was replaced.
 let index = new Map();
-const KINDS = ["text", "stateKey", "bar", "label", "icon", "age", "ago", "demand", "width"];
+const KINDS = ["text", "stateKey", "openKey", "bar", "label", "icon", "age", "ago", "demand", "width"];
 function reindex() {
   index = new Map();
   for (const kind of KINDS) {
@@ -33,6 +33,7 @@ function place(svg, value) {
 const SET = {
   text: (element, value) => { element.firstChild?.nodeType === 3 && element.childNodes.length === 1 ? (element.firstChild.data = value) : (element.textContent = value); },
   stateKey: (element, value) => { element.dataset.state = value; },
+  openKey: (element, value) => { element.dataset.open = value; },
   bar: place,
   label: (element, value) => element.setAttribute("aria-label", value),
   icon: (element, value) => element.setAttribute("href", "#s-" + value),

@@ -1,0 +1,275 @@
+"""The page's routes over a real server: pages, the JSON side, answers of people, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from driftwatt.errors import ConfigError, Unavailable
+from processors.view import PlantView
+from processors.web.app import build
+from processors.web.openapi import document
+from tests.loop.page_on_paper import Answer, PaperPage
+from tests.loop.plant_on_paper import METERS, NOW_MS, PaperBoard, PaperBook, PaperClock, PaperStore, compressor_alert, plant_file, policies
+
+ALERT = compressor_alert().id
+PAGES = (
+    "/",
+    "/meters",
+    "/meters?q=may+nen",
+    "/meters/compressor-3",
+    "/meters/furnace-1?range=week",
+    "/meters/office?range=month",
+    "/alerts",
+    "/alerts?tab=all",
+    f"/alerts/{ALERT}",
+)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[PaperPage]:
+    with PaperPage() as running:
+        yield running
+
+
+def cookie_and_token(page: PaperPage) -> dict[str, str]:
+    answer = page.ask("/")
+    token = re.search(r'name="csrf" content="([0-9a-f]{64})"', answer.text)
+    assert token
+    return {"Cookie": answer.headers["set-cookie"].split(";")[0], "X-CSRF-Token": token[1], "Content-Type": "application/json"}
+
+
+def post(page: PaperPage, verb: str, content: object, alert: str = ALERT) -> Answer:
+    return page.ask(f"/api/v1/alerts/{alert}/{verb}", method="POST", body=json.dumps(content).encode(), headers=cookie_and_token(page))
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_answers_in_both_languages(page: PaperPage, path: str, lang: str) -> None:
+    answer = page.ask(path + ("&" if "?" in path else "?") + f"lang={lang}")
+    assert answer.status == 200
+    assert f'<html lang="{lang}"' in answer.text
+    assert len(answer.body) < 150_000
+
+
+def test_the_first_html_already_holds_the_values(page: PaperPage) -> None:
+    text = page.ask("/?lang=vi").text
+    assert "Máy nén khí 3 chạy ngoài giờ sản xuất" in text
+    assert re.search(r'data-text="t\.compressor-3\.v">11,\d<', text)
+    assert "≈ 82.000" in text
+
+
+def test_the_page_says_what_is_simulated_and_what_is_recorded(page: PaperPage) -> None:
+    text = page.ask("/?lang=en").text
+    assert "This plant is simulated" in text
+    assert "Steel Industry Energy Consumption, UCI 851, CC BY 4.0, V E, Shin, Cho" in text
+
+
+def test_an_unconfirmed_tariff_is_marked(page: PaperPage) -> None:
+    assert "unconfirmed" in page.ask("/?lang=en").text
+    assert "Source not confirmed: hours vn-963-2026" in page.ask(f"/alerts/{ALERT}?lang=en").text
+
+
+def test_unknown_meters_alerts_and_pages_are_404_with_a_sentence(page: PaperPage) -> None:
+    for path in ("/meters/nobody", "/alerts/ffffffffffffffff", "/nothing"):
+        answer = page.ask(path)
+        assert answer.status == 404
+        assert "<h1>" in answer.text
+
+
+def test_the_sum_of_the_price_table_is_the_sum_of_its_rows(page: PaperPage) -> None:
+    table = page.ask(f"/alerts/{ALERT}?lang=en").text.split('class="panel pricing"')[1].split("</section>")[0]
+    amounts = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+)\u00a0VND", table)]
+    assert abs(sum(amounts[:-1]) - amounts[-1]) <= len(amounts)
+
+
+def test_live_values_carry_state_and_band(page: PaperPage) -> None:
+    rows = {row["meter"]: row for row in page.ask("/api/v1/live").json()["meters"]}
+    assert set(rows) == set(METERS)
+    assert rows["compressor-3"]["state"] == "waste"
+    assert rows["compressor-3"]["alert"] == ALERT
+    assert rows["compressor-1"]["lo_w"] < rows["compressor-1"]["active_power_w"] < rows["compressor-1"]["hi_w"]
+
+
+def test_history_is_thinned_and_comes_with_the_band(page: PaperPage) -> None:
+    found = page.ask("/api/v1/history?meter=chiller-1&points=50").json()
+    assert len(found["points"]) <= 50
+    assert found["unit"] == "W"
+    assert len(found["expected"]) == 96
+
+
+def test_energy_sums_an_area(page: PaperPage) -> None:
+    one = [page.ask(f"/api/v1/energy?meter={meter}&by=1h").json()["intervals"][0]["import_wh"] for meter in ("chiller-1", "chiller-2")]
+    area = page.ask("/api/v1/energy?area=chill&by=1h").json()["intervals"][0]["import_wh"]
+    assert area == pytest.approx(sum(one))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "history?meter=nobody",
+        "history?meter=office&quantity=magic",
+        "history?meter=office&points=1",
+        "history?meter=office&points=9999999",
+        "history?meter=office&from=yesterday",
+        "history?meter=office&from=2026-11-19T00:00:00",
+        "history?meter=office&from=2000&to=1000",
+        "history?meter=office&from=0&to=999999999999999",
+        "energy?meter=office&by=1y",
+        "energy?area=nowhere",
+    ],
+)
+def test_wrong_parameters_are_400_and_say_what_is_allowed(page: PaperPage, query: str) -> None:
+    answer = page.ask("/api/v1/" + query)
+    assert answer.status == 400
+    assert answer.json()["message"]
+
+
+def test_csv_has_one_line_per_quarter_hour(page: PaperPage) -> None:
+    lines = page.ask("/meters/office/day.csv?range=day&day=2026-11-18").text.splitlines()
+    assert len(lines) == 97
+    assert lines[0].startswith("start,import_kwh")
+    assert lines[1].startswith("2026-11-17T17:00:00.000Z,")
+
+
+def test_openapi_lists_every_json_route(page: PaperPage) -> None:
+    paths = set(page.ask("/api/v1/openapi.json").json()["paths"])
+    routes = {str(getattr(route, "path", "")) for route in page.app.routes}
+    routes = {path for path in routes if path.startswith("/api/")}
+    routes.discard("/api/v1/openapi.json")
+    routes.discard("/api/v1/alerts/{id}/{verb}")
+    routes |= {f"/api/v1/alerts/{{id}}/{verb}" for verb in ("ack", "shelve", "comment", "dismiss", "fixed")}
+    assert paths == routes == set(document()["paths"])
+
+
+def test_metrics_are_in_prometheus_text(page: PaperPage) -> None:
+    text = page.ask("/metrics").text
+    assert re.search(r'^driftwatt_active_power_watts\{meter="office"\} [\d.e+]+$', text, re.MULTILINE)
+    assert "driftwatt_alerts_waiting" in text
+
+
+def test_health_and_readiness(page: PaperPage) -> None:
+    assert page.ask("/healthz").json() == {"ok": True}
+    assert page.ask("/readyz").status == 200
+
+
+def test_an_acknowledgement_is_answered_once_and_can_be_undone() -> None:
+    with PaperPage() as page:
+        first = post(page, "ack", {"reason": "checking"})
+        assert (first.status, first.json()["state"], first.json()["ack"]["by"]) == (200, "acked", "local")
+        second = post(page, "ack", {"reason": "known"})
+        assert second.status == 409
+        assert "local" in second.json()["message"]
+        assert post(page, "ack", {"undo": True}).json()["state"] == "unacked"
+        assert [answer.what for answer in page.book.answers] == ["ack", "undo"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "content"),
+    [
+        ("ack", {"reason": "because"}),
+        ("ack", []),
+        ("ack", {"reason": 5}),
+        ("shelve", {"reason": "planned"}),
+        ("shelve", {"until_ms": NOW_MS + 8 * 86_400_000}),
+        ("shelve", {"until_ms": True}),
+        ("dismiss", {}),
+        ("comment", {"note": "  "}),
+        ("comment", {"note": "x" * 501}),
+    ],
+)
+def test_wrong_answers_are_refused_and_change_nothing(page: PaperPage, verb: str, content: object) -> None:
+    answered = len(page.book.answers)
+    assert post(page, verb, content).status == 400
+    assert len(page.book.answers) == answered
+
+
+def test_an_unknown_alert_or_verb_is_404(page: PaperPage) -> None:
+    assert post(page, "ack", {"reason": "known"}, alert="f" * 16).status == 404
+    assert post(page, "ack", {"reason": "known"}, alert="..%2f").status == 404
+    assert post(page, "explode", {}).status == 404
+
+
+def test_all_other_answers_reach_the_book() -> None:
+    with PaperPage() as page:
+        assert post(page, "comment", {"note": "đã gọi bảo trì"}).status == 200
+        assert post(page, "shelve", {"until_ms": NOW_MS + 3_600_000, "note": "chờ"}).json()["state"] == "shelved"
+        assert post(page, "shelve", {"undo": True}).json()["state"] == "unacked"
+        assert post(page, "fixed", {"note": "sửa rò rỉ"}).json()["state"] == "closed"
+        assert [answer.what for answer in page.book.answers] == ["comment", "shelve", "unshelve", "fixed"]
+        assert page.book.answers[0].note == "đã gọi bảo trì"
+
+
+def test_text_of_people_is_escaped() -> None:
+    with PaperPage() as page:
+        post(page, "comment", {"note": "<script>alert(1)</script>"})
+        text = page.ask(f"/alerts/{ALERT}").text
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+def test_names_from_the_file_are_escaped_in_html_and_data() -> None:
+    file = plant_file()
+    meters = tuple(meter.model_copy(update={"name": "</script><b>x"}) if meter.id == "office" else meter for meter in file.meter)
+    with PaperPage(file=file.model_copy(update={"meter": meters})) as page:
+        assert "</script><b>" not in page.ask("/").text
+        assert "</script><b>" not in page.ask("/meters/office").text
+
+
+def test_a_store_that_does_not_answer_leaves_the_live_page_and_says_so_elsewhere() -> None:
+    with PaperPage() as page:
+
+        def down(*_: object) -> list[object]:
+            raise Unavailable("the store is away")
+
+        page.store.intervals = down  # type: ignore[method-assign,assignment]
+        assert page.ask("/").status == 200
+        answer = page.ask("/meters/office?lang=en")
+        assert answer.status == 503
+        assert "store does not answer" in answer.text
+        assert page.ask("/api/v1/energy?meter=office").json()["error"] == "unavailable"
+
+
+def test_before_the_first_reading_the_page_explains_what_to_do() -> None:
+    def nothing(page: PaperPage) -> None:
+        page.board.meters = {}
+        page.store.intervals = lambda *_: []  # type: ignore[method-assign]
+
+    with PaperPage(change=nothing) as page:
+        text = page.ask("/?lang=en").text
+        assert "No meter yet" in text
+        assert "driftwatt collect edge.toml" in text
+
+
+def test_a_page_open_to_the_network_needs_users() -> None:
+    clock = PaperClock()
+    board = PaperBoard(clock)
+
+    def view(listen: str) -> PlantView:
+        file = plant_file(listen=listen)
+        return PlantView(file, store=PaperStore(clock), board=board, book=PaperBook(board), policies=policies(), clock=clock)
+
+    with pytest.raises(ConfigError, match=r"web\.listen.*without sign-in"):
+        build(view("0.0.0.0:8080"))
+    with pytest.raises(ConfigError, match="not an address"):
+        build(view("somewhere"))
+    assert build(view("[::1]:8080"))
+
+
+def test_a_lost_collector_makes_tiles_stale_and_hides_no_alert() -> None:
+    def gone(page: PaperPage) -> None:
+        then = NOW_MS - 14 * 60_000
+        page.board.edges = {name: replace(edge, online=False, since_ms=then, last_ms=then) for name, edge in page.board.edges.items()}
+        for meter, now in page.board.meters.items():
+            assert now.reading
+            page.board.meters[meter] = replace(now, reading=replace(now.reading, t_ms=then))
+
+    with PaperPage(change=gone) as page:
+        text = page.ask("/?lang=en").text
+        assert len(re.findall(r'class="tile" [^>]*data-state="stale"', text)) == 11
+        assert "Collector “tram-dien” lost since 22:33" in text
+        assert "Máy nén khí 3 running off-hours" in text
