@@ -101,7 +101,7 @@ class Pipeline:
         self.intake.delivery = delivery.begin(kept.checkpoints)
         for key, payload in kept.notes.items():
             if key.startswith("hello:"):
-                self._hello(from_bytes(Hello, payload.encode()))
+                self._recall_hello(payload)
         self._journal = self._journal_kept = int(kept.notes.get(JOURNAL_NOTE, 0))
         for entry in await self.keeping.once(self.state.journaled, self._journal):
             self._take_answer(entry.answer)
@@ -143,7 +143,7 @@ class Pipeline:
         await self._sliced(accepted, lambda reading: self.judge.on_reading(reading, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
             self._ticked_s = self.clock.monotonic_s()
-            self.judge.on_tick(self.clock.now_ms(), self._heard_ms, products)
+            self.judge.on_tick(self.clock.now_ms(), self.board.heard_ms, products, started_ms=self.board.started_ms)
         await self._store_products(products)
         await self._commit(taken.commit, products, journal)
         self._acknowledge(taken)
@@ -200,6 +200,12 @@ class Pipeline:
 
     def _take(self, message: Message, taken: Taken) -> None:
         self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
+
+    def _recall_hello(self, payload: str) -> None:
+        try:
+            self._hello(from_bytes(Hello, payload.encode()))
+        except WireError as error:
+            log.info("a hello of an earlier version is not used: %s", error)
 
     def _hello(self, hello: Hello) -> None:
         self.judge.on_hello(hello)
@@ -282,9 +288,6 @@ class Pipeline:
         if products.alerts:
             self.announce(products.alerts.values())
             self.board.changed("alerts")
-
-    def _heard_ms(self, meter: str) -> int:
-        return self.board.heard_ms.get(meter, self.board.started_ms)
 
     def _raise_alarms(self, found: dict[str, str]) -> None:
         now_ms = self.clock.now_ms()

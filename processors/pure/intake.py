@@ -12,7 +12,7 @@ from driftwatt.clock import utc_day
 from driftwatt.errors import UnknownMajor, WireError
 from driftwatt.readings import FailedPoll, Reading, Removed
 from driftwatt.topics import parse
-from driftwatt.wire import EdgeLedger, Hello, from_bytes, read_header, read_message, row_bytes
+from driftwatt.wire import EdgeLedger, Hello, from_bytes, read_header, read_message, row_bytes, to_bytes
 from processors.pure import delivery
 from processors.pure.commit import NOBODY, Commit, SetAside, verdict
 from processors.pure.delivery import Acknowledge, Action, Apply, Damaged, Delivery, Duplicate, Gap, Held, IdentityAlarm
@@ -153,7 +153,7 @@ class Intake:
         taken.commit.forgotten += [(edge, epoch) for epoch in gone]
         taken.commit.checkpoints = [point for point in taken.commit.checkpoints if point.edge != edge]
         taken.commit.checkpoints += delivery.checkpoints(self.delivery, edge)
-        taken.commit.notes[f"hello:{edge}:{hello.part}"] = payload.decode()
+        taken.commit.notes[f"hello:{edge}:{hello.part}"] = to_bytes(hello).decode()
         taken.hellos.append(hello)
         for action in actions:
             self._act(action, taken, now_ms)

@@ -6,7 +6,7 @@ Holds state and changes in place, but does no I/O and reads no clock. What a ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from driftwatt.alerts import Alert
@@ -70,16 +70,19 @@ class Judge:
         if outputs:
             self._all(outputs, products)
 
-    def on_tick(self, now_ms: int, heard_ms: Callable[[str], int], products: Products) -> None:
-        """Let time pass. `heard_ms` tells when anything came from a meter; one that catches up is not silent."""
+    def on_tick(self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0) -> None:
+        """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
+
+        A meter that was not heard since `started_ms` is given the usual time before its silence is news.
+        """
         for meter, policy in self.policies.items():
-            silent_ms = now_ms - heard_ms(meter)
-            if silent_ms < max(SILENT_MS, POLLS_MISSED * policy.every_ms):
+            silent_ms = now_ms - heard_ms.get(meter, started_ms)
+            if silent_ms >= max(SILENT_MS, POLLS_MISSED * policy.every_ms):
+                since_ms = now_ms - silent_ms
+                self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
+                self._wake(meter, now_ms, products)
+            elif meter in heard_ms:
                 self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
-                continue
-            since_ms = now_ms - silent_ms
-            self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
-            self._wake(meter, now_ms, products)
         self._change(alerts.on_time(self.book, now_ms), products)
 
     def tried(self, answer: Answer) -> Change:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftwatt.readings import FailedPoll, Reading, Removed
 from driftwatt.topics import topic
-from driftwatt.wire import EdgeLedger, EpochSpan, Hello, LedgerLine, message_bytes, row_bytes, to_bytes
+from driftwatt.wire import EdgeLedger, EpochSpan, Hello, HelloMeter, LedgerLine, message_bytes, row_bytes, to_bytes
 from processors.pure import delivery, intake
 from processors.pure.backoff import wait_s
 from processors.pure.commit import Commit
@@ -154,3 +157,27 @@ def test_duplicates_and_gaps_are_counted() -> None:
     later = take(one, "d", message(Reading("m1", NOW, {}), seq=10, base=8))
     assert later.commit.books == {("-", DAY, "gaps"): 5}
     assert later.acks == {("hall-a", A): 7}
+
+
+def test_a_hello_in_another_encoding_is_kept_in_ours() -> None:
+    hello = Hello("hall-a", "1", 0, "", "ok", (EpochSpan(A, 1, 9),), ())
+    taken = take(taker(), "hello", to_bytes(hello).decode().encode("utf-16"))
+    assert list(taken.commit.notes.values()) in ([], [to_bytes(hello).decode()])
+
+
+HELLO = to_bytes(Hello("hall-a", "1", 0, "", "ok", (EpochSpan(A, 1, 9),), (HelloMeter("m1", "b", "p", "h", 1000),)))
+BOOKS = to_bytes(EdgeLedger("hall-a", (LedgerLine("m1", DAY, polled=3, committed=3),)))
+SEEDS = [("d", message(Reading("m1", NOW, {"frequency": 50.0}), FailedPoll("m1", NOW, "timeout"))), ("hello", HELLO), ("ledger", BOOKS)]
+EDITS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 3), st.binary(max_size=6)), min_size=1, max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SEEDS), EDITS)
+def test_no_mutation_of_a_message_escapes(seed: tuple[str, bytes], edits: list[tuple[int, int, bytes]]) -> None:
+    kind, payload = seed
+    for at, cut, put in edits:
+        payload = payload[:at] + put + payload[at + cut :]
+    taken = take(taker(), kind, payload)
+    total = sum(taken.commit.books.values())
+    assert total <= 10
+    assert len(taken.commit.set_aside) <= 3

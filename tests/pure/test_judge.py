@@ -43,7 +43,7 @@ def fed(one: Judge, minutes: range) -> Products:
 
 def silenced(one: Judge, at_ms: int = T) -> Alert:
     products = Products()
-    one.on_tick(at_ms, lambda meter: at_ms if meter == "m2" else at_ms - SILENT_MS, products)
+    one.on_tick(at_ms, {"m2": at_ms, "m1": at_ms - SILENT_MS}, products)
     assert len(products.alerts) == 1
     return next(iter(products.alerts.values()))
 
@@ -80,10 +80,10 @@ def test_silence_opens_an_alert_once_and_a_voice_clears_it() -> None:
     alert = silenced(one)
     assert (alert.meter, alert.pattern, alert.kind) == ("m1", "silent", "device")
     again = Products()
-    one.on_tick(T + 1000, lambda meter: T + 1000 if meter == "m2" else T - SILENT_MS, again)
+    one.on_tick(T + 1000, {"m2": T + 1000}, again, started_ms=T)
     assert not again.alerts
     back = Products()
-    one.on_tick(T + 2000, lambda _: T + 2000, back)
+    one.on_tick(T + 2000, {"m1": T + 2000, "m2": T + 2000}, back)
     assert back.alerts[alert.id].cleared_ms == T + 2000
     assert back.events == [back.alerts[alert.id]]
 
@@ -93,7 +93,7 @@ def test_a_meter_that_is_asked_seldom_is_not_silent_after_five_minutes() -> None
     one.on_hello(Hello("hall-a", "1", 0, "", "ok", (), (HelloMeter("m1", "b", "p", "h", 60_000), HelloMeter("m9", "b", "p", "h", 1))))
     assert one.policies["m1"].every_ms == 60_000
     products = Products()
-    one.on_tick(T, lambda _: T - 9 * MINUTE, products)
+    one.on_tick(T, {}, products, started_ms=T - 9 * MINUTE)
     assert [alert.meter for alert in products.alerts.values()] == ["m2"]
 
 
@@ -101,7 +101,7 @@ def test_silence_wakes_the_engine_of_a_meter() -> None:
     one = judge()
     fed(one, range(5))
     one.parts()
-    one.on_tick(T + 3 * 3_600_000, lambda _: T, Products())
+    one.on_tick(T + 3 * 3_600_000, {"m1": T}, Products(), started_ms=T)
     assert ("m1", "energy") in one.parts()
 
 
