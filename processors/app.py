@@ -14,10 +14,12 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from config.broker import broker_address
 from config.loader import load_plant
 from config.plant import PlantFile
+from driftwatt.adapters.bells import Bells
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
@@ -51,6 +53,8 @@ EMBEDDED = "embedded"
 EMBEDDED_LISTEN = "127.0.0.1:1883"
 ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
+HOUSE_KEEPING_AT = (3, 10)
+"""Local time, when plants are quiet."""
 SUBSCRIPTIONS = (
     (every_edge("hello"), 1),
     (every_edge("state"), 1),
@@ -151,7 +155,7 @@ class _Plant:
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
-            daemons = [group.create_task(self._write_status())]
+            daemons = [group.create_task(self._write_status()), group.create_task(self._keep_house())]
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -215,6 +219,23 @@ class _Plant:
             except Unavailable as error:
                 log.debug("%s", error)
             await asyncio.sleep(1.0)
+
+    async def _keep_house(self) -> None:
+        """Remove raw readings past their keeping, now and every night."""
+        store, bells = self._pipeline.store, Bells(ZoneInfo(self._plant.plant.timezone))
+        if not isinstance(store, SqliteStore):
+            return
+        rung = bells.every_day(*HOUSE_KEEPING_AT)
+        bells.start()
+        try:
+            while True:
+                before_ms = self._clock.now_ms() - round(self._plant.store.raw_retention * 1000)
+                gone = await self._pipeline.storing.until_done(store.forget_readings, before_ms)
+                log.info("%d readings were past their keeping", gone)
+                await rung.wait()
+                rung.clear()
+        finally:
+            bells.stop()
 
     @property
     def connected(self) -> bool:

@@ -112,6 +112,12 @@ class SqliteStore:
         rows = self._read("SELECT * FROM expected_15m WHERE meter = ? AND t >= ? AND t < ? ORDER BY t", (meter, from_ms, to_ms))
         return [ExpectedPower(*row) for row in rows]
 
+    def forget_readings(self, before_ms: int) -> int:
+        """Remove raw readings older than an instant and return how many; what was derived from them stays."""
+        with _translated(), self._transaction() as db:
+            meters = db.execute("SELECT DISTINCT meter FROM readings").fetchall()
+            return sum(db.execute("DELETE FROM readings WHERE meter = ? AND t < ?", (meter, before_ms)).rowcount for (meter,) in meters)
+
     def close(self) -> None:
         """See SeriesStore."""
         with self._lock:

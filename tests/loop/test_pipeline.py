@@ -10,6 +10,7 @@ from pathlib import Path
 from driftwatt.readings import FailedPoll, Quality, Reading, Removed
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, EpochSpan, Hello, HelloMeter, to_bytes
+from processors.adapters.sqlite import SqliteStore
 from processors.ports import Message
 from tests.support.plant_bench import EPOCH, NOW_MS, bench, data, reading
 
@@ -147,3 +148,12 @@ def test_hostile_payloads_are_set_aside_and_the_next_message_is_taken(tmp_path: 
 
     asyncio.run(scenario())
     assert books(tmp_path) == {("-", "quarantined"): len(hostile) + 4, ("m1", "stored"): 1}
+
+
+def test_readings_past_their_keeping_leave_and_the_rest_stays(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.sqlite3")
+    store.write_readings([reading(meter, NOW_MS + at) for meter in ("m1", "m2") for at in range(4)])
+    assert store.forget_readings(NOW_MS + 3) == 6
+    assert stored(tmp_path, "m2") == [NOW_MS + 3]
+    assert store.forget_readings(NOW_MS + 3) == 0
+    store.close()
