@@ -11,20 +11,20 @@ import contextlib
 import logging
 import secrets
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar
+from typing import IO, Literal, ParamSpec, TypeVar
 
 from collector.adapters.outbox_disk import Ballast, lock
 from collector.adapters.outbox_room import Room
 from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
 from collector.ports import OutboxFull, OutboxStatus
+from collector.pure.gauge import Alarms, Rate
 from collector.pure.sending import Held, Parcel
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.readings import Removed, Row
-from driftwatt.wire import EdgeAlarm, LedgerLine
+from driftwatt.wire import LedgerLine
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ FILE = "outbox.sqlite3"
 PAGE_BYTES = 4096
 ROW_BYTES = 700
 """Room asked for per row before its size is known."""
+ROW_OVERHEAD_BYTES = 40
 CLAIM_AHEAD = 500
 """Rows beyond those sent that are claimed with them, so that not every message needs a sync."""
 _P = ParamSpec("_P")
@@ -70,8 +71,10 @@ class Outbox:
         self._waiting = self._tail = self._newest_ms = 0
         self._oldest_ms: int | None = None
         self._used_pages = 0
-        self._alarms: dict[str, EdgeAlarm] = {}
-        self._rate: deque[tuple[int, int]] = deque(maxlen=600)
+        self._alarms = Alarms()
+        self._rate = Rate()
+        self._sql: sqlite3.Connection | None = None
+        self._lock: IO[str] | None = None
 
     @classmethod
     async def open(cls, folder: Path, *, max_bytes: int, tail_s: float, when_full: WhenFull) -> Outbox:
@@ -80,7 +83,7 @@ class Outbox:
         try:
             await outbox._ask(outbox._open)
         except BaseException:
-            outbox._thread.shutdown()
+            await outbox.close()
             raise
         return outbox
 
@@ -131,14 +134,15 @@ class Outbox:
     def status(self) -> OutboxStatus:
         """Return what people ask about: rows, bytes, hours left, alarms."""
         size = self._used_pages * PAGE_BYTES
+        taken = size * self._waiting / max(1, self._waiting + self._tail)
         return OutboxStatus(
             rows=self._waiting,
             tail_rows=self._tail,
             bytes=size,
             max_bytes=self._max_bytes,
             oldest_ms=self._oldest_ms,
-            hours_left=self._hours_left(size),
-            alarms=tuple(self._alarms.values()),
+            hours_left=self._rate.hours(self._max_pages * PAGE_BYTES - taken),
+            alarms=self._alarms.all(),
         )
 
     async def close(self) -> None:
@@ -174,54 +178,53 @@ class Outbox:
         self._recount()
 
     def _connect(self) -> None:
-        sql = self._sql = sqlite3.connect(self._path, isolation_level=None, check_same_thread=True, timeout=5.0)
+        sql = self._sql = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
         version = sql.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, SCHEMA_VERSION):
             raise ConfigError(
-                "this outbox was written by another version", file=str(self._path), found=str(version), allowed=str(SCHEMA_VERSION)
+                "written by another version of driftwatt", file=str(self._path), found=str(version), allowed=str(SCHEMA_VERSION)
             )
         wal_pages = max(16, min(256, self._max_bytes // PAGE_BYTES // 16))
+        self._max_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
         sql.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         sql.execute("PRAGMA journal_mode = WAL")
         sql.execute("PRAGMA cache_size = -2000")
         sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
-        self._max_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
         sql.execute(f"PRAGMA max_page_count = {self._max_pages}")
         self._tables = Tables(sql, self.epoch)
         self._room = Room(self._tables)
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         """Keep a damaged file for people, beside a new one; never start empty without saying so."""
-        with contextlib.suppress(AttributeError, sqlite3.Error):
+        if self._sql:
             self._sql.close()
-        aside = self._path.with_name(f"{FILE}.damaged-{self.epoch}")
-        self._path.rename(aside)
-        for rest in ("-wal", "-shm"):
+        aside = f"{FILE}.damaged-{self.epoch}"
+        for rest in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
-                self._path.with_name(FILE + rest).rename(aside.with_name(aside.name + rest))
+                self._path.with_name(FILE + rest).rename(self._path.with_name(aside + rest))
         log.error("outbox damaged (%s): set aside as %s, starting a new one; what it held and the plant has not is lost", error, aside)
-        self._alarm("commit_failed", f"the outbox was damaged and set aside as {aside.name}")
+        self._alarm("commit_failed", f"the outbox was damaged and set aside as {aside}")
 
     def _recount(self) -> None:
         """Count what is held, once at the start; from then on the counts are kept."""
         self._waiting = self._tail = 0
-        for no, acked, top in self._sql.execute("SELECT no, acked, top FROM epochs").fetchall():
+        sql = self._tables.sql
+        for no, acked, top in sql.execute("SELECT no, acked, top FROM epochs").fetchall():
             count = "SELECT count(*) FROM rows WHERE key BETWEEN ? AND ?"
-            self._tail += self._sql.execute(count, (no << 40, no << 40 | acked)).fetchone()[0]
-            self._waiting += self._sql.execute(count, (no << 40 | acked + 1, no << 40 | top)).fetchone()[0]
+            self._tail += sql.execute(count, (no << 40, no << 40 | acked)).fetchone()[0]
+            self._waiting += sql.execute(count, (no << 40 | acked + 1, no << 40 | top)).fetchone()[0]
         self._look()
 
     def _look(self) -> None:
         """Take a picture of the tables for those who ask from other threads."""
         self._held = self._tables.held()
-        pages = self._sql.execute("PRAGMA page_count").fetchone()[0]
-        self._used_pages = pages - self._sql.execute("PRAGMA freelist_count").fetchone()[0]
+        self._used_pages = self._pages()
         active = next((span for span in self._held if not span.done), None)
         self._oldest_ms = None
         if active:
             no = self._tables.number(active.epoch)
-            found = self._sql.execute("SELECT t FROM rows WHERE key > ? ORDER BY key LIMIT 1", (no << 40 | active.acked,)).fetchone()
+            found = self._tables.sql.execute("SELECT t FROM rows WHERE key > ? ORDER BY key LIMIT 1", (no << 40 | active.acked,)).fetchone()
             self._oldest_ms = found[0] if found else None
 
     def _commit(self, rows: Sequence[Row]) -> None:
@@ -235,8 +238,8 @@ class Outbox:
                 raise
             written, size = self._commit_when_full(rows, need)
         self._waiting += written
-        self._rate.append((self._newest_ms, size + 40 * written))
-        self._calm("commit_failed")
+        self._rate.add(self._newest_ms, size + ROW_OVERHEAD_BYTES * written)
+        self._alarms.down("commit_failed")
         self._look()
         self._watch()
 
@@ -276,9 +279,12 @@ class Outbox:
             self._alarm("outbox_full", "the outbox is full; the oldest rows are dropped")
         return freed
 
+    def _pages(self) -> int:
+        sql = self._tables.sql
+        return int(sql.execute("PRAGMA page_count").fetchone()[0] - sql.execute("PRAGMA freelist_count").fetchone()[0])
+
     def _free_pages(self) -> int:
-        pages = self._sql.execute("PRAGMA page_count").fetchone()[0]
-        return int(self._max_pages - pages + self._sql.execute("PRAGMA freelist_count").fetchone()[0])
+        return self._max_pages - self._pages()
 
     def _watch(self) -> None:
         """Raise and take back the alarms that follow from how full it is."""
@@ -286,23 +292,10 @@ class Outbox:
         if share > 0.5:
             self._alarm("outbox_filling", "the outbox is more than half full")
         else:
-            self._calm("outbox_filling", "outbox_full")
+            self._alarms.down("outbox_filling", "outbox_full")
 
     def _alarm(self, code: str, text: str) -> None:
-        since_ms = self._alarms[code].since_ms if code in self._alarms else self._newest_ms
-        self._alarms = {**self._alarms, code: EdgeAlarm(code, since_ms, text)}
-
-    def _calm(self, *codes: str) -> None:
-        self._alarms = {code: alarm for code, alarm in self._alarms.items() if code not in codes}
-
-    def _hours_left(self, size: int) -> float | None:
-        rate = list(self._rate)
-        span_ms = rate[-1][0] - rate[0][0] if rate else 0
-        if span_ms <= 0:
-            return None
-        per_hour = sum(written for _, written in rate[1:]) / span_ms * 3_600_000
-        taken = size * self._waiting / max(1, self._waiting + self._tail)
-        return max(0.0, (self._max_pages * PAGE_BYTES - taken) / per_hour)
+        self._alarms.up(code, text, self._newest_ms)
 
     def _read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
         return self._tables.read(epoch, first, max_bytes)
@@ -328,5 +321,7 @@ class Outbox:
         return freed
 
     def _close(self) -> None:
-        self._sql.close()
-        self._lock.close()
+        if self._sql:
+            self._sql.close()
+        if self._lock:
+            self._lock.close()
