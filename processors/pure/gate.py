@@ -3,7 +3,8 @@
 * jump: x < −0.02·x_max or x > 3·x_max; x_max is the 99.5 % quantile of the learning period, ratchets up by at
   most 5 % per reading and decays by 1e-5 (missed rollover, reset, scaling).
 * stuck: the same value for max(6 h, 2 × the longest repeat of the learning period); so a coarse or often idle
-  meter switches this test off by itself.
+  meter switches this test off by itself. Below 5 % of x_max it takes 24 h: the register of an idle machine counts
+  in so few steps that equal hours are ordinary.
 * ct: for 12 h the ratio to the bin profile has a mean in 0.15…0.55 and a coefficient of variation < 0.12, and
   the 12-h mean is below 0.75 × the 2 % quantile (one of three CTs reversed reads about one third).
 
@@ -21,7 +22,8 @@ from processors.pure.robust import quantile
 
 LEARNING_DAYS = 28
 EPISODE_MS = 24 * HOUR_MS
-STUCK_HOURS = 6
+STUCK_HOURS, IDLE_HOURS = 6, 24
+IDLE = 0.05
 CT_HOURS = 12
 _SAME = 1e-9
 
@@ -68,7 +70,7 @@ def step(gate: Gate, kw: float, b: int, *, meter: str, start_ms: int, at_ms: int
             ratios, powers = (*ratios, kw / gate.profile[b])[-CT_HOURS:], (*powers, kw)[-CT_HOURS:]
         if kw < -0.02 * gate.highest or kw > 3 * gate.highest:
             reason = "jump"
-        elif repeats >= max(STUCK_HOURS, 2 * gate.longest):
+        elif repeats >= max(STUCK_HOURS if kw > IDLE * gate.highest else IDLE_HOURS, 2 * gate.longest):
             reason = "stuck"
         elif _ct(ratios, powers, gate.lowest):
             reason = "ct"

@@ -145,6 +145,14 @@ def test_a_coarse_meter_switches_the_stuck_test_off_by_itself() -> None:
         assert reason == ""
 
 
+def test_an_idle_machine_may_say_the_same_all_night_but_not_all_day() -> None:
+    state, reasons = _settled_gate(random.Random(5)), []
+    for hour in range(25):
+        state, reason, _ = gate.step(state, 0.2, hour, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=0)
+        reasons.append(reason)
+    assert reasons == [""] * 23 + ["stuck"] * 2
+
+
 def test_readiness_names_its_reasons() -> None:
     assert readiness.errors([0.1] * 10, 1.0, 1.0) == pytest.approx((0.1 * math.sqrt(10 / 9), 1 / 9))
     assert readiness.errors([0.1], 1.0, 1.0) is None
