@@ -6,9 +6,10 @@ import argparse
 import re
 
 from driftwatt.commands import Command
-from driftwatt.errors import ConfigError
+from driftwatt.errors import ConfigError, MissingExtra
 
 DEFAULT_PORT = 8080
+_NEEDS = ("amqtt", "pymodbus", "starlette", "numpy")
 _DURATION = re.compile(r"(\d+)(s|m|h)")
 
 
@@ -21,8 +22,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from importlib.util import find_spec
+
     from driftwatt.stage import Stage
 
+    for module in _NEEDS:
+        if find_spec(module) is None:
+            raise MissingExtra("all", module)
     duration_s = seconds(arguments.duration) if arguments.duration else None
     if arguments.port is not None and not 0 <= arguments.port <= 65535:
         raise ConfigError("--port is out of range", found=str(arguments.port), allowed="0 … 65535")

@@ -60,7 +60,7 @@ class Stage:
     def play(self, duration_s: float | None) -> int:
         """Run until told, or for `duration_s` from the page being up. Returns the exit code, after a summary."""
         self._say("starting a small factory: broker, 12 simulated meters, processor, collector")
-        if self._port != (self._wished or DEFAULT_PORT):
+        if self._wished is None and self._port != DEFAULT_PORT:
             self._say(f"port {DEFAULT_PORT} is taken; the page will be on {self._port}")
         self._start()
         self._wait_for_page()
@@ -115,8 +115,7 @@ class Stage:
         deadline_s = self._clock.monotonic_s() + READY_S
         while self._get("/healthz") is None:
             self._all_alive()
-            if self._told.wait(0.1):
-                raise KeyboardInterrupt
+            self._told.wait(0.1)
             if self._clock.monotonic_s() > deadline_s:
                 raise Unavailable(f"the page did not come up: {self._children['process'].last_words()}")
 
@@ -200,8 +199,8 @@ class Stage:
         print(f"{self._clock.monotonic_s() - self._began_s:6.1f} s  {text}", file=out, flush=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._told.is_set():
-            raise KeyboardInterrupt
+        if self._told.is_set() or "page_s" not in self._figures:
+            raise KeyboardInterrupt  # nothing to sum up yet, or asked twice
         self._told.set()
 
 

@@ -87,6 +87,16 @@ def test_a_wrong_order_is_one_clear_line(words: tuple[str, ...], said: str) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_a_demo_that_is_interrupted_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "driftwatt", "demo", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}) as demo:
+        assert demo.stdout is not None
+        assert "starting a small factory" in demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(_PATIENCE_S) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
