@@ -133,7 +133,7 @@ def day_calendar(table: Calendar, closed: tuple[Closed, ...], meter: str, zone: 
     ]
     return DayCalendar(
         zone=zone,
-        off_days=frozenset(off - set(table.holidays.work)),
+        off_days=frozenset(off),
         work_days=frozenset(table.holidays.work),
         week=_week(table.week),
         closed_windows=tuple(sorted(shut, key=lambda one: one.from_ms)),

@@ -157,6 +157,9 @@ def test_a_doubtful_value_never_makes_energy() -> None:
         assert energy.account is not None
         assert energy.account.totals[0] == 100.0
         assert findings == []
+        last, _, _ = run([reading(DAY0, 0.0), reading(DAY0 + MINUTE, 50.0, doubt={"import_energy": int(bit)})])
+        assert last.account is not None
+        assert last.account.totals[0] == 0.0
 
 
 def test_a_doubt_about_another_quantity_does_not_matter() -> None:
@@ -446,6 +449,18 @@ def test_hours_and_quarters_keep_to_the_day_where_the_clock_moves_by_half_an_hou
     assert len(hours) == 24
     assert hours[-1].end_ms - hours[-1].start_ms == HOUR // 2
     assert of_kind(intervals, "1d")[0].end_ms == hours[-1].end_ms
+
+
+def test_a_day_that_is_no_whole_number_of_quarters_ends_with_a_short_one() -> None:
+    zone = ZoneInfo("Africa/Monrovia")
+    start = day_start_ms(zone, date(1972, 1, 7))
+    _, intervals, _ = run(steady(start, 100, QUARTER), policy(zone))
+    day = of_kind(intervals, "1d")[0]
+    assert day.end_ms - day.start_ms == 24 * HOUR - 44 * MINUTE - 30 * SECOND
+    inside = [one for one in of_kind(intervals, "15m") if one.start_ms < day.end_ms]
+    assert inside[-1].end_ms == day.end_ms
+    assert inside[-1].end_ms - inside[-1].start_ms == 30 * SECOND
+    assert day.import_wh == pytest.approx(36 * (day.end_ms - day.start_ms) / 3600)
 
 
 def test_hours_are_those_of_the_wall_clock_in_a_zone_of_half_hours() -> None:
