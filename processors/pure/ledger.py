@@ -106,14 +106,15 @@ def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
 def add_day(event: Event, day: Past, schedule: Schedule, newer: Sequence[Event] = (), *, sign: int = 1) -> Event:
     """Return the event with one valid day more (`sign` −1 takes the excess over `newer` back out, see `yield_to`).
 
-    Where a newer event runs, this one counts only up to the newer one's reference: no kWh twice.
+    Where a newer event runs, this one counts only up to the newer one's reference: no kWh twice. A newer reference
+    below this event's own takes everything from it, and no more.
     """
     sums = list(event.sums)
     for c, y in enumerate(day.ys):
         if y is None:
             continue
-        seen = min([y, *(dot(other.clean[c], day.z) for other in newer if day.ordinal >= other.since)])
         clean = dot(event.clean[c], day.z)
+        seen = min([y, *(max(clean, dot(other.clean[c], day.z)) for other in newer if day.ordinal >= other.since)])
         hours = channel_hours(schedule, c, day.weekday)
         was = sums[c]
         sums[c] = Sums(
