@@ -133,6 +133,9 @@ class Pipeline:
         await self._sliced(messages, lambda message: self._take(message, taken))
         for hello in taken.hellos:
             self._hello(hello)
+        if taken.commit.set_aside:
+            last = taken.commit.set_aside[-1]
+            taken.alarms["quarantine_growing"] = f"{last.edge}: {last.reason}: {last.detail[:200]}"
         self._raise_alarms(taken.alarms)
         await self.apply(taken, "stored")
 

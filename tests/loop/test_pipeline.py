@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from driftwatt.readings import FailedPoll, Quality, Reading, Removed
+from driftwatt.readings import FailedPoll, Quality, Reading, Removed, Row
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, EpochSpan, Hello, HelloMeter, to_bytes
 from processors.adapters.sqlite import SqliteStore
@@ -31,7 +31,7 @@ def test_readings_are_stored_counted_and_acknowledged(tmp_path: Path) -> None:
     async def scenario() -> None:
         pipeline, link = bench(tmp_path)
         await pipeline.begin()
-        rows = [reading("m1", NOW_MS - 2000), reading("m2", NOW_MS - 2000), FailedPoll("m1", NOW_MS - 1000, "timeout")]
+        rows: list[Row] = [reading("m1", NOW_MS - 2000), reading("m2", NOW_MS - 2000), FailedPoll("m1", NOW_MS - 1000, "timeout")]
         await pipeline.cycle([data(1, rows)])
         assert link.acks() == [Ack("hall-a", EPOCH, 3, "life-1")]
 
@@ -132,17 +132,19 @@ def test_the_doubt_of_a_value_stays_with_it_in_the_store(tmp_path: Path) -> None
 
 
 def test_hostile_payloads_are_set_aside_and_the_next_message_is_taken(tmp_path: Path) -> None:
-    hostile = [b"", b"[" * 50_000, b'{"v":1}', b"\xff\xfe", b'{"v":true,"readings":[]}', b"x" * 70_000, b'{"v":1,"edge":"hall-a","readings":[NaN]}']
+    hostile = [b"", b"[" * 50_000, b'{"v":1}', b"\xff\xfe", b'{"v":true,"readings":[]}', b"x" * 70_000, b'{"v":1,"readings":[NaN]}']
 
     async def scenario() -> None:
         pipeline, link = bench(tmp_path)
         await pipeline.begin()
         messages = [Message(topic("hall-a", "d"), payload) for payload in hostile]
-        messages += [Message("dw/1/hall-a/nonsense", b"{}"), Message(topic("hall-a", "hello"), b"[]"), Message(topic("hall-a", "ledger"), b"{")]
+        messages += [Message("dw/1/hall-a/nonsense", b"{}"), Message(topic("hall-a", "hello"), b"[]")]
+        messages.append(Message(topic("hall-a", "ledger"), b"{"))
         stranger = data(1, [reading("m1", NOW_MS)], edge="hall-b")
         messages.append(Message(topic("hall-a", "d"), stranger.payload))
         await pipeline.cycle(messages)
         assert link.acks() == []
+        assert list(pipeline.alarms) == ["quarantine_growing"]
         await pipeline.cycle([data(1, [reading("m1", NOW_MS)])])
         assert link.acks()[-1].upto == 1
 
