@@ -211,9 +211,7 @@ class _Plant:
 
     async def _write_status(self) -> None:
         while True:
-            status = describe(
-                self._plant, self._pipeline, started_ms=self._started_ms, inbox=(self._inbox.bytes, self._inbox.let_go)
-            )
+            status = describe(self._plant, self._pipeline, started_ms=self._started_ms, inbox=(self._inbox.bytes, self._inbox.let_go))
             try:
                 await asyncio.to_thread(self._folder.write_status, status)
             except Unavailable as error:

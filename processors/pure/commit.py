@@ -79,4 +79,3 @@ def verdict(row: Reading | FailedPoll, edge: str, *, owners: Mapping[str, str | 
     if owner is not None and owner != edge:
         return "wrong_edge"
     return "future" if row.t_ms > latest_ms else ""
-
