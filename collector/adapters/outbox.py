@@ -185,14 +185,14 @@ class Outbox:
                 "written by another version of driftwatt", file=str(self._path), found=str(version), allowed=str(SCHEMA_VERSION)
             )
         wal_pages = max(16, min(256, self._max_bytes // PAGE_BYTES // 16))
-        self._max_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
+        self._own_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
         sql.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         sql.execute("PRAGMA journal_mode = WAL")
         sql.execute("PRAGMA cache_size = -2000")
         sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
-        sql.execute(f"PRAGMA max_page_count = {self._max_pages}")
         self._tables = Tables(sql, self.epoch)
+        self._cap(self._own_pages)
         self._room = Room(self._tables)
 
     def _set_aside(self, error: sqlite3.Error) -> None:
@@ -245,10 +245,16 @@ class Outbox:
 
     def _commit_when_full(self, rows: Sequence[Row], need: int) -> tuple[int, int]:
         """Commit once more after making room: the file is at its cap, or somebody else filled the disk."""
-        if self._ballast.drop():
-            log.warning("disk full: the outbox gives up its ballast of %d bytes", self._ballast.size)
+        if self._free_pages() > need and self._ballast.drop():
+            log.warning("disk full: the outbox gives up its ballast of %d bytes and grows no further", self._ballast.size)
+            self._cap(int(self._tables.sql.execute("PRAGMA page_count").fetchone()[0]))
         self._make_room(need + self._max_pages // 20)
         return self._tables.commit(rows)
+
+    def _cap(self, pages: int) -> None:
+        """Let the file grow to this many pages at most. A file that is larger already stays, and shrinks in use."""
+        self._max_pages = pages
+        self._tables.sql.execute(f"PRAGMA max_page_count = {pages}")
 
     def _make_room(self, need: int) -> None:
         """Free pages until `need` fit, by the policy. Raises OutboxFull when the policy is to stop."""
@@ -316,7 +322,9 @@ class Outbox:
         self._tail -= freed
         if not freed:
             self._room.epochs()
-            self._ballast.fill()
+            if self._ballast.fill() and self._max_pages != self._own_pages:
+                log.info("the disk has room again")
+                self._cap(self._own_pages)
         self._look()
         return freed
 

@@ -18,15 +18,20 @@ class Ballast:
         self._path = path
         self.size = size
 
-    def fill(self) -> None:
-        """Take the room, if it is not taken; a full disk is no error."""
+    def fill(self) -> bool:
+        """Take the room, if it is not taken and there is twice as much. Returns whether it is taken; a full disk is no error."""
         if self._path.exists() and self._path.stat().st_size >= self.size:
-            return
+            return True
+        free = os.statvfs(self._path.parent)
+        if free.f_bavail * free.f_frsize < 2 * self.size:
+            return False
         try:
             with self._path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, self.size)
         except OSError:
             self.drop()
+            return False
+        return True
 
     def drop(self) -> bool:
         """Give the room up. Returns whether there was any."""
