@@ -159,6 +159,9 @@ class _Plant:
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+            self._pipeline.stop()
+            await asyncio.wait({work}, timeout=DRAIN_S)
             await _end([work, leaving, *daemons])
             await self._leave()
             page.stop()
@@ -177,18 +180,17 @@ class _Plant:
             on_change=self._handed_over(asyncio.get_running_loop()),
         )
         self._link.start()
-        if not once:
-            await self._pipeline.run()
-        await self._until_quiet()
+        if once:
+            group.create_task(self._stop_when_quiet())
+        await self._pipeline.run()
 
-    async def _until_quiet(self) -> None:
-        running = asyncio.create_task(self._pipeline.run())
+    async def _stop_when_quiet(self) -> None:
         quiet_since = self._clock.monotonic_s()
-        while self._clock.monotonic_s() - quiet_since < ONCE_QUIET_S:
+        while self._clock.monotonic_s() - quiet_since < ONCE_QUIET_S and not self._pipeline.stopping:
             if self._inbox.counted_waiting.is_set():
                 quiet_since = self._clock.monotonic_s()
             await asyncio.sleep(0.1)
-        await _end([running])
+        self._pipeline.stop()
 
     async def _broker(self, group: asyncio.TaskGroup) -> BrokerAddress:
         if self._plant.broker.url != EMBEDDED:
@@ -202,7 +204,6 @@ class _Plant:
 
     async def _leave(self) -> None:
         """Drain, acknowledge, disconnect; each at most a few seconds."""
-        log.info("stopping")
         await self._pipeline.drain(DRAIN_S)
         if self._link:
             await asyncio.to_thread(self._link.stop)

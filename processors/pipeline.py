@@ -84,6 +84,8 @@ class Pipeline:
     _journal: int = 0
     _journal_kept: int = 0
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _cut: bool = False
     _ticked_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -112,23 +114,43 @@ class Pipeline:
         return int((await self.keeping.once(self.state.load)).notes.get(key, 0))
 
     async def run(self) -> None:
-        """Work for ever. Cancel it to stop; what was not acknowledged comes again."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._show())
-            tasks.create_task(self._work())
+        """Work until `stop`, then finish the cycle under way. Cancelling it cuts that cycle; its messages come again."""
+        showing = asyncio.create_task(self._show())
+        try:
+            while not self.stopping:
+                await self._wait()
+                await self.cycle(self.mail.counted(CYCLE_BYTES))
+        finally:
+            showing.cancel()
+
+    @property
+    def stopping(self) -> bool:
+        """True from `stop` on."""
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """Ask `run` to end after the cycle under way."""
+        self._stop.set()
+        self._wanted.set()
 
     async def drain(self, deadline_s: float) -> None:
-        """Take what waits, at most `deadline_s`, for a clean end. Nothing relies on it."""
+        """Take what still waits after `run` ended, at most `deadline_s`. Nothing relies on it.
+
+        After a cycle that was cut this does nothing: what is in memory is ahead of what is stored, and a commit
+        now would acknowledge readings that nobody has.
+        """
         try:
             async with asyncio.timeout(deadline_s):
-                while messages := self.mail.counted(CYCLE_BYTES):
+                while not self._cut and (messages := self.mail.counted(CYCLE_BYTES)):
                     await self.cycle(messages)
-                await self.cycle([])
+                if not self._cut:
+                    await self.cycle([])
         except TimeoutError:
             log.warning("stopping with messages not taken; they are not acknowledged and come again")
 
     async def cycle(self, messages: Sequence[Message]) -> None:
         """Take these messages, store, judge, commit, acknowledge, show."""
+        self._cut = True
         taken = Taken()
         await self._sliced(messages, lambda message: self._take(message, taken))
         for hello in taken.hellos:
@@ -141,6 +163,7 @@ class Pipeline:
 
     async def apply(self, taken: Taken, word: str) -> None:
         """Store and judge readings, commit all that was taken, acknowledge and show it. `word` counts the readings."""
+        self._cut = True
         accepted = await self._store_readings(taken, word)
         products, self._answered, journal = self._answered, Products(), self._journal
         await self._sliced(accepted, lambda reading: self.judge.on_reading(reading, products))
@@ -149,6 +172,7 @@ class Pipeline:
             self.judge.on_tick(self.clock.now_ms(), self.board.heard_ms, products, started_ms=self.board.started_ms)
         await self._store_products(products)
         await self._commit(taken.commit, products, journal)
+        self._cut = False
         self._acknowledge(taken)
         self._show_taken(taken, products)
 
@@ -170,11 +194,6 @@ class Pipeline:
         self._wanted.set()
         self.board.changed("alerts")
         return alert
-
-    async def _work(self) -> None:
-        while True:
-            await self._wait()
-            await self.cycle(self.mail.counted(CYCLE_BYTES))
 
     async def _wait(self) -> None:
         waiting = {asyncio.ensure_future(event.wait()) for event in (self.mail.counted_waiting, self._wanted)}

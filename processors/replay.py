@@ -33,6 +33,8 @@ async def import_history(pipeline: Pipeline, path: Path, *, bar: bool = False) -
     start = await pipeline.noted(key)
     imported = 0
     for done, chunk in _chunks(lines, start):
+        if pipeline.stopping:
+            break
         taken = _taken(pipeline, chunk, first_line=done)
         end = done + len(chunk)
         taken.commit.notes[key] = str(end)

@@ -19,7 +19,7 @@ from processors.pipeline import Pipeline
 from processors.ports import Message
 from processors.pure.commit import Commit
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
-from tests.support.plant_bench import NOW_MS, LinkLog, bench, data, reading
+from tests.support.plant_bench import NOW_MS, LinkLog, Mailbox, bench, data, reading
 
 MINUTE = 60_000
 HALVES = 8
@@ -206,3 +206,51 @@ def test_a_reading_that_the_store_never_takes_is_set_aside_and_the_rest_acknowle
     with sqlite3.connect(tmp_path / "state.sqlite3") as db:
         assert dict(db.execute("SELECT what, n FROM book")) == {"stored": 29, "quarantined": 1}
         assert db.execute("SELECT reason, detail FROM quarantine").fetchall() == [("store", "field type conflict")]
+
+
+def test_a_cycle_that_is_cut_by_the_end_of_the_daemon_is_never_acknowledged_later(tmp_path: Path) -> None:
+    """The store comes back just when the daemon leaves: readings of the cut cycle are in no store, so no mark may pass them."""
+    away = True
+
+    async def scenario() -> None:
+        store = FailingStore(tmp_path / "store.sqlite3", lambda *_: Unavailable("no route") if away else None, after=False)
+        pipeline, link = bench(tmp_path, ("m1",), store=store)
+        await pipeline.begin()
+        told = asyncio.Event()
+        pipeline.storing.on_change = told.set
+        mail = pipeline.mail
+        assert isinstance(mail, Mailbox)
+        mail.messages += messages()[:1]
+        mail.counted_waiting.set()
+        running = asyncio.create_task(pipeline.run())
+        await asyncio.wait_for(told.wait(), 10)
+        running.cancel()
+        await asyncio.wait({running})
+        nonlocal away
+        away = False
+        mail.messages += messages()[1:2]
+        await pipeline.drain(5)
+        assert link.acks() == []
+
+    asyncio.run(scenario())
+    asyncio.run(live(bench(tmp_path, ("m1",))[0]))
+    with sqlite3.connect(tmp_path / "store.sqlite3") as db:
+        assert db.execute("SELECT count(*) FROM readings").fetchone() == (HALVES * 30,)
+
+
+def test_a_stop_finishes_the_cycle_and_a_drain_takes_what_still_waits(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        pipeline, link = bench(tmp_path, ("m1",))
+        await pipeline.begin()
+        mail = pipeline.mail
+        assert isinstance(mail, Mailbox)
+        mail.messages += messages()[:1]
+        mail.counted_waiting.set()
+        running = asyncio.create_task(pipeline.run())
+        pipeline.stop()
+        await asyncio.wait_for(running, 10)
+        mail.messages += messages()[1:2]
+        await pipeline.drain(10)
+        assert link.acks()[-1].upto == 60
+
+    asyncio.run(scenario())
