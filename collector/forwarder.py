@@ -85,6 +85,7 @@ class Forwarder:
         self._said: dict[str, object] = {}
         self._due: dict[str, float] = {}
         self._live_at_s = 0.0
+        self._failing = False
         self.ignored = 0
         """Messages to this edge that meant nothing: malformed, unknown epoch, a processor that is gone."""
 
@@ -192,8 +193,12 @@ class Forwarder:
             await self._send()
             self._say_state()
             await self._say_ledger()
+            if self._failing:
+                log.info("forwarding goes on")
+            self._failing = False
         except Unavailable as error:
-            log.debug("forwarding paused: %s", error)
+            log.log(logging.DEBUG if self._failing else logging.WARNING, "forwarding paused: %s", error)
+            self._failing = True
 
     async def _take_acks(self) -> None:
         while self._acks:

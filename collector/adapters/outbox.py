@@ -204,7 +204,7 @@ class Outbox:
             with contextlib.suppress(FileNotFoundError):
                 self._path.with_name(FILE + rest).rename(self._path.with_name(aside + rest))
         log.error("outbox damaged (%s): set aside as %s, starting a new one; what it held and the plant has not is lost", error, aside)
-        self._alarm("commit_failed", f"the outbox was damaged and set aside as {aside}")
+        self._alarm("outbox_damaged", f"the outbox was damaged and set aside as {aside}")
 
     def _recount(self) -> None:
         """Count what is held, once at the start; from then on the counts are kept."""

@@ -240,6 +240,7 @@ def test_a_file_that_is_no_outbox_is_set_aside_and_said_so(tmp_path: Path, caplo
 
     async def work(outbox: Outbox) -> None:
         await outbox.commit([reading(T)])
+        assert [alarm.code for alarm in outbox.status().alarms] == ["outbox_damaged"]
 
     run(tmp_path, work)
     assert "set aside" in caplog.text
