@@ -124,6 +124,7 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         if clean:
             self.loop.run_until_complete(self.outbox.close())
         else:
+            assert self.outbox._lock is not None
             self.outbox._thread.submit(self.outbox._lock.close).result()  # as a kill would: nothing is told, the lock is gone
             self.outbox._thread.shutdown()
         self.start()
