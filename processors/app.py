@@ -151,7 +151,8 @@ class _Plant:
         )
         users = self._plant.web.user
         accounts = [Account(user.name, user.role, user.password.reveal(self._file.parent)) for user in users]
-        page = Page(build(view, accounts=accounts), *_listen(self._plant.web.listen))
+        web = build(view, accounts=accounts)
+        page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
@@ -164,6 +165,7 @@ class _Plant:
             await asyncio.wait({work}, timeout=DRAIN_S)
             await _end([work, leaving, *daemons])
             await self._leave()
+            web.state.site.hub.close()
             page.stop()
             await serving
 

@@ -26,6 +26,7 @@ from processors.pure.policy import MeterPolicy
 __all__ = ["AlertBook", "Answer", "AnswerWord", "EdgeNow", "LiveBoard", "MeterNow", "PlantView", "Progress", "Snapshot", "Span"]
 
 MINUTE_MS, QUARTER_MS, DAY_MS = 60_000, 900_000, 86_400_000
+MOMENT_MS = 200
 FINE_SPAN_MS = 9 * DAY_MS
 """Spans up to this length are shown in quarter-hours, longer ones in hours."""
 
@@ -114,14 +115,25 @@ class PlantView:
         self.board, self.book, self.policies, self.clock = board, book, policies, clock
         self.today: dict[str, Span] = {}
         self._store = store
+        self._asked_ms = self._behind_ms = 0
         self._ratio = {meter: policy.ratio * policy.sign for meter, policy in policies.items()}
         any_policy = next(iter(policies.values()), None)
         self.tariff = any_policy.tariff if any_policy else None
         self.factors = any_policy.factors if any_policy else None
 
     def now_ms(self) -> int:
-        """Return UTC milliseconds."""
-        return self.clock.now_ms()
+        """Return the instant that the page shows, UTC ms: the clock's, or how far the past has been filled in."""
+        real_ms = self.clock.now_ms()
+        if abs(real_ms - self._asked_ms) >= MOMENT_MS:
+            progress = self.board.snapshot().progress
+            self._asked_ms = real_ms
+            self._behind_ms = max(0, real_ms - progress.to_ms) if progress is not None and progress.to_ms else 0
+        return real_ms - self._behind_ms
+
+    @property
+    def filling(self) -> bool:
+        """Whether the page shows the past that is being filled in."""
+        return self.now_ms() < self.clock.now_ms()
 
     @property
     def incomers(self) -> tuple[PlantMeter, ...]:
@@ -196,7 +208,7 @@ class PlantView:
             meter=meter,
             start_ms=start_ms,
             end_ms=end_ms,
-            loaded_ms=now_ms,
+            loaded_ms=self.clock.now_ms(),
             step_ms=step_ms,
             intervals=intervals,
             expected=expected if step_ms == QUARTER_MS else hourly(expected),

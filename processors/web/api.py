@@ -169,7 +169,7 @@ async def answer(request: Request) -> Response:
     verb = VERBS.get(request.path_params["verb"])
     if verb is None or not ALERT_ID.fullmatch(request.path_params["id"]):
         return refusal(404, "not_found", say["err.page"])
-    said = _said(await request.body(), verb, request.path_params["id"], visit.person.name, site.view.now_ms())
+    said = _said(await request.body(), verb, request.path_params["id"], visit.person.name, site.view.clock.now_ms())
     try:
         changed = await site.view.book.answer(said)
     except KeyError:

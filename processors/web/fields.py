@@ -15,7 +15,7 @@ from processors.view import QUARTER_MS, PlantView
 from processors.web.figures import Bar, MeterFigure, PlantFigure, meter_figure, open_alerts, plant_figure
 from processors.web.text import NONE, Text
 
-Fields = dict[str, str | int]
+Fields = dict[str, str | int | float]
 PERIODS = ("normal", "peak", "off_peak")
 DOUBTFUL = {"fault", "stale", "filling", "waiting"}
 
@@ -24,7 +24,7 @@ def fields(view: PlantView, text: Text) -> Fields:
     """Return every live field of every page in one language. Reads memory only."""
     snapshot, alerts = view.board.snapshot(), view.book.alerts()
     figures = [meter_figure(view, snapshot, alerts, meter) for meter in view.meters.values()]
-    table: Fields = {"now": view.now_ms(), "alerts.rev": _revision(alerts), "first": int(not is_first_run(view))}
+    table: Fields = {"now": view.clock.now_ms(), "alerts.rev": _revision(alerts), "first": int(not is_first_run(view))}
     table |= _frame(view, text, snapshot, figures, alerts)
     table |= plant_fields(view, text, plant_figure(view, figures))
     for figure in figures:
@@ -58,8 +58,8 @@ def _frame(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[Me
     partial = bool(newest) and len(fresh) < len(figures)
     warm, doubt = counts(alerts)
     table: Fields = {
-        "live.state": "none" if not newest else "partial" if partial else "ok",
-        "live.text": _live_text(text, len(fresh), len(figures), newest=newest),
+        "live.state": "none" if not newest or view.filling else "partial" if partial else "ok",
+        "live.text": text.words["live.filling"] if view.filling else _live_text(text, len(fresh), len(figures), newest=newest),
         "live.at": newest,
         "nav.warm": str(warm or ""),
         "nav.doubt": str(doubt or ""),
@@ -141,14 +141,21 @@ def tile_fields(view: PlantView, text: Text, figure: MeterFigure) -> Fields:
         "v": power.value if power.value != NONE else "—",
         "u": power.unit,
         "note": note,
-        "today": ("≈ " if state == "estimated" else "") + say("tile.today", energy=str(energy)),
+        "today": ("≈ " if state == "estimated" else "") + _day_energy(view, text, str(energy)),
+        "n": "" if figure.kw is None else round(figure.kw, 3),
         "kwh": str(energy),
         "dev": say["dq.estimated"] if state == "estimated" else beside,
         "bar": bar_text(figure.bar),
-        "at": figure.t_ms or 0,
+        "at": 0 if view.filling else figure.t_ms or 0,
         "tag": _tag(text, figure, now_ms),
         "label": ", ".join(part for part in (figure.meter.name, str(power), note, _tag(text, figure, now_ms)) if part),
     }
+
+
+def _day_energy(view: PlantView, text: Text, energy: str) -> str:
+    if view.filling:
+        return text.words("tile.on", date=text.date(view.now_ms()), energy=energy)
+    return text.words("tile.today", energy=energy)
 
 
 def _tag(text: Text, figure: MeterFigure, now_ms: int) -> str:
@@ -172,6 +179,8 @@ def plant_fields(view: PlantView, text: Text, plant: PlantFigure) -> Fields:
     forecast = text.power(plant.forecast_kw)
     return {
         "p.state": "stale" if plant.stale else "good",
+        "p.n": "" if plant.kw is None else round(plant.kw, 3),
+        **_headings(view, text),
         "p.v": power.value,
         "p.u": power.unit,
         "p.at": say("tile.at", time=told) if plant.stale and told else "",
@@ -194,6 +203,15 @@ def plant_fields(view: PlantView, text: Text, plant: PlantFigure) -> Fields:
         "p.peak": say("ov.peak_today", kw=text.power(plant.peak_kw).value, time=text.clock(plant.peak_ms)) if plant.peak_ms else "",
         "p.contract": say("ov.contract_short", kw=str(text.power(view.plant.tariff.contract_kw))) if view.plant.tariff.contract_kw else "",
     }
+
+
+def _headings(view: PlantView, text: Text) -> Fields:
+    """Return the headings that name the day: today, or the past day that is being filled in."""
+    names = ("profile", "energy", "cost", "co2")
+    if view.filling:
+        day = text.date(view.now_ms())
+        return {f"p.h_{name}": text.words(f"ov.on.{name}", date=day) for name in names}
+    return {f"p.h_{name}": text.words[f"ov.today.{name}"] for name in names}
 
 
 def _expected_now(text: Text, expected: object) -> str:
@@ -262,6 +280,8 @@ def _areas(view: PlantView, text: Text, figures: Sequence[MeterFigure]) -> Field
         missing = [each for each in mine if each.state in {"fault", "waiting"}]
         if old and len(old) == len(mine) and old[0].t_ms:
             table[f"a.{area.id}"] = text.words("area.at", time=text.moment(old[0].t_ms, view.now_ms()))
+        elif missing and len(missing) == len(mine):
+            table[f"a.{area.id}"] = text.words["tile.waiting"]
         elif missing or old:
             table[f"a.{area.id}"] = text.words("area.lacks", names=", ".join(each.meter.name for each in (missing + old)[:2]))
         else:

@@ -20,7 +20,7 @@ TileState = Literal[
     "fault", "stale", "filling", "waiting", "limit", "waste", "waste_acked", "estimated", "learning", "not_fit", "good"
 ]  # strongest first
 OPEN = ("unacked", "acked", "cleared_unacked", "shelved")
-STALE_AT_LEAST_MS, FORGOTTEN_MS = 30_000, 86_400_000
+STALE_AT_LEAST_MS, FORGOTTEN_MS, FILLED_MS = 30_000, 86_400_000, 7_200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _doubt(
     if now_ms - now.reading.t_ms <= limit_ms:
         return None
     if progress is not None:
-        return "filling"
+        return None if now_ms - now.reading.t_ms <= FILLED_MS else "filling"
     candidates = [edges[meter.edge]] if meter.edge is not None and meter.edge in edges else list(edges.values())
     speaks = any(edge.online and now_ms - edge.last_ms <= limit_ms for edge in candidates)
     return "fault" if speaks and now.failing_since_ms is not None else "stale"

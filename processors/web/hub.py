@@ -21,7 +21,7 @@ from processors.web.words import words
 log = logging.getLogger(__name__)
 MAX_STREAMS, MAX_PER_ADDRESS = 200, 24
 TICK_S, COALESCE_S, PING_S = 1.0, 0.25, 15.0
-REFRESH_MS, REFRESH_FILLING_MS, CLOSES_AFTER_MS = 60_000, 5_000, 1_020_000
+REFRESH_MS, REFRESH_FILLING_MS, CLOSES_AFTER_MS = 60_000, 3_000, 1_020_000
 
 
 @dataclass(eq=False)
@@ -98,9 +98,9 @@ class Hub:
         span = self._view.today.get(meter)
         if span is None or span.start_ms != start_ms:
             return True
-        age_ms = now_ms - span.loaded_ms
+        age_ms = self._view.clock.now_ms() - span.loaded_ms
         if filling:
-            return age_ms > REFRESH_FILLING_MS
+            return age_ms > REFRESH_FILLING_MS and now_ms - span.closed_to_ms > CLOSES_AFTER_MS
         closes = now_ms - span.closed_to_ms > CLOSES_AFTER_MS and age_ms > REFRESH_FILLING_MS
         tail = any(root.id == meter for root in self._view.incomers) and age_ms > 2 * REFRESH_FILLING_MS
         return age_ms > REFRESH_MS or closes or tail

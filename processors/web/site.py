@@ -114,7 +114,7 @@ class Site:
 
     def _frame(self, request: Request, visit: Visit, table: Fields) -> dict[str, Any]:
         text, view = visit.text, self.view
-        now_ms = view.now_ms()
+        now_ms = view.clock.now_ms()
         newest = int(table["live.at"])
         query = dict(request.query_params)
         return {

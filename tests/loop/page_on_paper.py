@@ -106,5 +106,6 @@ class PaperPage:
             connection.close()
 
     def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self.app.state.site.hub.close)
         self._loop.call_soon_threadsafe(self._server.handle_exit, 15, None)
         self._thread.join(10)

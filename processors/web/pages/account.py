@@ -24,7 +24,7 @@ class SignedIn:
         """See ASGI."""
         if scope["type"] == "http" and self._site.sessions.wanted and not scope["path"].startswith(self._open):
             request = Request(scope)
-            if not self._site.sessions.person(request.cookies.get(COOKIE, ""), self._site.view.now_ms()).name:
+            if not self._site.sessions.person(request.cookies.get(COOKIE, ""), self._site.view.clock.now_ms()).name:
                 await self._ask(request)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -49,7 +49,7 @@ async def sign_in(request: Request) -> Response:
         return site.plain(request, "signin.html", name="", error="")
     form = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
     say, text = site.visit(request).text.words, site.visit(request).text
-    name, now_ms = form.get("name", "")[:63], site.view.now_ms()
+    name, now_ms = form.get("name", "")[:63], site.view.clock.now_ms()
     address = request.client.host if request.client else ""
     if not site.tokens.valid(request, form.get("csrf")):
         return site.plain(request, "signin.html", status=403, name=name, error=say["err.session"])

@@ -127,7 +127,7 @@ async def overview(request: Request) -> Response:
 
 def sheets(view: PlantView, text: Text) -> dict[str, Any]:
     """Return what the sheets offer: until when to shelve, what may have been done."""
-    now_ms = view.now_ms()
+    now_ms = view.clock.now_ms()
     six, day = 6 * 3_600_000, 86_400_000
     tonight = next(start + six for start in (view.day_bounds(now_ms, days=n)[0] for n in (0, 1)) if start + six > now_ms)
     weekday = text.local(now_ms).weekday()

@@ -144,7 +144,7 @@ function draw(holder, data, live) {
   holder.replaceChildren();
   const { series, table } = lines(data, c);
   const peaks = table.slice(1).flat().filter((value) => value != null);
-  const top = Math.max(1e-3, data.limit && Math.max(...peaks) > 0.3 * data.limit.kw ? data.limit.kw : 0, ...peaks) * 1.09;
+  const top = !peaks.length ? data.limit?.kw ?? 10 : Math.max(1e-3, data.limit && Math.max(...peaks) > 0.3 * data.limit.kw ? data.limit.kw : 0, ...peaks) * 1.09;
   const tip = document.createElement("output");
   tip.className = "tip";
   tip.hidden = true;
@@ -251,18 +251,60 @@ function curve(holder, data) {
   }, [x, ...data.lines.map((line) => line.kw)], holder);
 }
 
-export function drawAll() {
+const chartOf = new WeakMap();
+
+// A chart follows the plant: its point every second, its line when the server has more of it.
+function follow(all) {
+  let fetched = performance.now();
+  document.addEventListener("live", ({ detail }) => {
+    for (const { holder, data, live } of all) {
+      const kw = detail[holder.dataset.live];
+      if (!data.now) continue;
+      if (kw !== undefined) live.kw = kw === "" ? null : kw;
+      if (document.getElementById("banner").dataset.state !== "fill") data.now = Math.min(nowMs(), data.to);
+      chartOf.get(holder)?.redraw(false, false);
+    }
+    const pause = document.getElementById("banner").dataset.state === "fill" ? 2500 : 30000;
+    if (performance.now() - fetched < pause || document.hidden) return;
+    fetched = performance.now();
+    again(all);
+  });
+}
+
+async function again(all) {
+  try {
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const entry of all) {
+      const text = fresh.querySelector(`[data-chart="${entry.holder.id}"]`)?.textContent;
+      if (!text || text === entry.text) continue;
+      entry.text = text;
+      Object.assign(entry.data, JSON.parse(text));
+      if (entry.holder.matches(":hover, :focus")) continue;
+      if (entry.data.bars) bars(entry.holder, entry.data);
+      else if (entry.data.share) curve(entry.holder, entry.data);
+      else if (entry.holder.clientWidth) { chartOf.get(entry.holder)?.destroy(); chartOf.set(entry.holder, draw(entry.holder, entry.data, entry.live)); }
+    }
+  } catch { /* the stream tells when the connection is back */ }
+}
+
+let nowMs = () => Date.now();
+
+export function drawAll(clock) {
+  nowMs = clock ?? nowMs;
   const all = [...document.querySelectorAll("[data-chart]")].map((script) => {
     const holder = document.getElementById(script.dataset.chart);
-    return { holder, data: JSON.parse(script.textContent), live: { kw: null } };
+    return { holder, text: script.textContent, data: JSON.parse(script.textContent), live: { kw: null } };
   });
   const paint = () => all.forEach(({ holder, data, live }) => {
     if (!holder.clientWidth) return;
     if (data.bars) bars(holder, data);
     else if (data.share) curve(holder, data);
-    else draw(holder, data, live);
+    else chartOf.set(holder, draw(holder, data, live));
   });
   paint();
+  follow(all);
   let width = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; paint(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
