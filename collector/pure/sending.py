@@ -155,7 +155,7 @@ def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float
     span = next((span for span in held if span.epoch == ack.epoch), None)
     if span is None:
         return state, None
-    state = _met(state, ack.by)
+    state = _met(state, ack.by, now_s, pace)
     own = span is held[-1]
     upto = min(ack.upto, state.sent.get(span.epoch, 0) if own else min(span.sent, span.top))
     if upto <= span.acked and ack.by == span.by:
@@ -172,9 +172,19 @@ def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float
     return state, Settle(span.epoch, upto, ack.by)
 
 
-def _met(state: Sending, by: str) -> Sending:
-    """Return the state after hearing from a processor's life: a new one has lost what was under way to the old one."""
-    return state if by == state.by else replace(again(state) if state.by else state, by=by)
+def _met(state: Sending, by: str, now_s: float, pace: Pace) -> Sending:
+    """Return the state after hearing from a processor's life.
+
+    A new one has lost what was under way to the old one. The first one ends the long pauses of having talked to nobody.
+    """
+    if by == state.by:
+        return state
+    if state.by:
+        return replace(again(state), by=by)
+    due_s = state.resend_at_s
+    if due_s is not None:
+        due_s = min(due_s, max(now_s, due_s - state.pause_s + pace.resend_s))
+    return replace(state, by=by, pause_s=0.0, resend_at_s=due_s)
 
 
 def _groups(parcels: Sequence[Parcel], max_bytes: int) -> Iterator[list[Parcel]]:

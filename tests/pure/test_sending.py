@@ -173,6 +173,21 @@ def test_a_new_life_of_the_plant_has_lost_what_was_under_way() -> None:
     assert send(state, [Held(A, 1, 9, by="p2")], 0.5)[1] == [(A, 1, 9)]
 
 
+def test_the_first_word_of_a_plant_ends_the_long_pauses_of_having_talked_to_nobody() -> None:
+    held = [Held(A, 1, 9)]
+    state, _ = send(Sending(), held, 0.0)
+    for now_s in (3.0, 9.0, 21.0, 45.0):
+        state, sent = send(state, held, now_s)
+        assert sent
+    assert state.resend_at_s == 93.0
+    heard, settle = acknowledged(state, held, ack(0), now_s=60.0, pace=WIDE)
+    assert settle == Settle(A, 0, "p1")
+    assert send(heard, held, 60.0)[1] == [(A, 1, 9)]
+    heard, _ = acknowledged(state, held, ack(0), now_s=46.0, pace=WIDE)
+    assert heard.resend_at_s == 48.0
+    assert acknowledged(Sending(), held, ack(0), now_s=1.0, pace=WIDE)[0].resend_at_s is None
+
+
 def test_an_answer_for_rows_dropped_meanwhile_moves_the_mark_to_what_the_plant_said() -> None:
     state, _ = send(Sending(), [Held(A, 1, 9)])
     assert acknowledged(state, [Held(A, 8, 9)], ack(4), now_s=0, pace=WIDE)[1] == Settle(A, 4, "p1")
