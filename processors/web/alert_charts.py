@@ -13,6 +13,7 @@ from processors.web.text import Text
 
 HOUR_MS = 3_600_000
 EVENING_MS, NIGHT_LENGTH_MS = 18 * HOUR_MS, int(12.5 * HOUR_MS)
+MORNING_MS = 9 * HOUR_MS
 PATTERN_DAYS = 14
 
 
@@ -21,6 +22,8 @@ def window(view: PlantView, alert: Alert) -> tuple[int, int, str]:
     about_ms = min(view.now_ms(), alert.cleared_ms or view.now_ms())
     start_ms, end_ms = view.day_bounds(about_ms)
     if alert.pattern not in NIGHT or alert.kind != "waste":
+        if alert.kind == "waste" and about_ms - start_ms < MORNING_MS:
+            return *view.day_bounds(about_ms, days=-1), "al.chart_yesterday"
         return start_ms, end_ms, "al.chart_day"
     evening = start_ms + EVENING_MS
     tonight = about_ms >= evening
@@ -34,8 +37,8 @@ async def against_band(view: PlantView, text: Text, alert: Alert) -> dict[str, A
     start_ms, end_ms, title = window(view, alert)
     span = await view.span(alert.meter, start_ms, end_ms)
     drawn = charts.chart(view, text, span, alerts=[alert] if alert.kind == "waste" else [])
-    night = title != "al.chart_day"
-    names = ("al.cmp.night1", "al.cmp.night2") if night else ("al.cmp.day1", "al.cmp.day2")
+    night = title not in {"al.chart_day", "al.chart_yesterday"}
+    names = ("al.cmp.night1", "al.cmp.night2") if night else ("al.cmp.before1", "al.cmp.before2")
     legend = [("line", text.words["chart.measured"]), ("band", text.words["chart.expected"])]
     for n, name in enumerate(names, 1):
         before = await view.span(alert.meter, start_ms - n * DAY_MS, end_ms - n * DAY_MS, tail=False)
@@ -52,7 +55,8 @@ def _moved(span: Span, by_ms: int) -> charts.Line:
 
 async def pattern(view: PlantView, text: Text, alert: Alert) -> dict[str, Any]:
     """Return the mean power of the pattern's hours on the last 14 days, with the normal range. Raises Unavailable."""
-    night = alert.pattern in NIGHT
+    night, in_shift = alert.pattern in NIGHT, alert.pattern == "running_hours"
+    title = text.words["al.bars_night" if night else "al.bars_shift" if in_shift else "al.bars_day"]
     about_ms = min(view.now_ms(), alert.cleared_ms or view.now_ms())
     if night and about_ms < view.day_bounds(about_ms)[0] + EVENING_MS:
         about_ms -= DAY_MS
@@ -63,15 +67,16 @@ async def pattern(view: PlantView, text: Text, alert: Alert) -> dict[str, Any]:
     bars = []
     for start_ms, _ in days:
         begin = start_ms + shift
-        mine = [each for each in hours if begin <= each.start_ms < begin + length]
+        mine = [each for each in hours if begin <= each.start_ms < begin + length and (not in_shift or _runs(view, alert, each))]
         kw = _mean_kw(mine)
+        off = in_shift and not mine
         event = kw is not None and begin + length > alert.since_ms and begin < (alert.cleared_ms or 1 << 62) and _nearer(kw, alert)
-        bars.append({"text": _short(text, start_ms), "kw": kw, "event": event})
+        bars.append({"text": _short(text, start_ms), "kw": kw, "event": event, "off": off})
     half = 0.12 * alert.expected_kw if alert.expected_kw is not None else None
-    data: dict[str, Any] = {"bars": bars, "summary": text.words["al.bars_night" if night else "al.bars_day"]}
-    if alert.expected_kw is not None and half is not None and night:
+    data: dict[str, Any] = {"bars": bars, "summary": title}
+    if alert.expected_kw is not None and half is not None and (night or in_shift):
         data |= {"lo": max(0.0, alert.expected_kw - half), "hi": alert.expected_kw + half}
-    return {"id": "pattern", "title": text.words["al.bars_night" if night else "al.bars_day"], "data": data, "legend": [], "cls": "short"}
+    return {"id": "pattern", "title": title, "data": data, "legend": [], "cls": "short"}
 
 
 def _mean_kw(parts: list[IntervalEnergy]) -> float | None:
@@ -79,8 +84,13 @@ def _mean_kw(parts: list[IntervalEnergy]) -> float | None:
     return sum(each.import_wh for each in parts) * 3600 / length if length else None
 
 
+def _runs(view: PlantView, alert: Alert, each: IntervalEnergy) -> bool:
+    policy = view.policies.get(alert.meter)
+    return policy is not None and policy.calendar.shift_at(each.start_ms) is not None
+
+
 def _nearer(kw: float, alert: Alert) -> bool:
-    if alert.actual_kw is None or alert.expected_kw is None or alert.pattern not in NIGHT:
+    if alert.actual_kw is None or alert.expected_kw is None or alert.pattern not in NIGHT | {"running_hours"}:
         return True
     return abs(kw - alert.actual_kw) <= abs(kw - alert.expected_kw)
 

@@ -94,24 +94,25 @@ def since(view: PlantView, text: Text, alert: Alert) -> str:
     parts = [text.words("al.line_since", date=text.date(alert.since_ms))]
     if alert.kind == "waste" and alert.cleared_ms is None:
         parts.append(repeated)
-    return " · ".join([*parts, state_short(text, alert)])
+    return " · ".join([*parts, state_short(view, text, alert)])
 
 
-def state_short(text: Text, alert: Alert) -> str:
+def state_short(view: PlantView, text: Text, alert: Alert) -> str:
     """Return who has answered, or that nobody has."""
     if alert.state == "unacked":
         return text.words["al.nobody"]
     if alert.state == "acked" and alert.ack_by:
         return text.words("al.by", person=who(text, alert.ack_by), reason=text.words[f"reason.{alert.ack_reason}"])
-    return state_text(text, alert)
+    return state_text(view, text, alert)
 
 
-def state_text(text: Text, alert: Alert) -> str:
+def state_text(view: PlantView, text: Text, alert: Alert) -> str:
     """Return the alert's state in words."""
     if alert.state == "shelved" and alert.shelved_until_ms:
         return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms).lower()}")
     if alert.state == "suppressed":
-        return text.words("state.suppressed", parent=alert.parent or "")
+        parent = view.alert(alert.parent or "")
+        return text.words("state.suppressed", parent=title(view, text, parent) if parent else "")
     if alert.state == "closed":
         reason = f"reason.{alert.closed_reason}"
         return f"{text.words['state.closed']}: {text.words[reason].lower()}" if reason in text.words else text.words["state.closed"]

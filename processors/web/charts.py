@@ -167,7 +167,7 @@ def events(span: Span, alert: Alert, now_ms: int) -> list[dict[str, Any]]:
             parts.append({"from": each.start_ms, "to": each.end_ms, "alert": alert.id})
     parts = [part for part in parts if part["to"] - part["from"] > span.step_ms]
     if parts and alert.cleared_ms is None and parts[-1]["to"] >= span.closed_to_ms and span.start_ms <= now_ms < span.end_ms:
-        parts[-1]["to"] = now_ms
+        parts[-1] |= {"to": now_ms, "open": True}
     return parts
 
 

@@ -298,7 +298,7 @@ def _rest(view: PlantView, text: Text, figures: Sequence[MeterFigure]) -> Fields
     needed = [*roots, *feeders]
     if not roots:
         return {}
-    if any(each.kw is None or each.state in DOUBTFUL for each in needed):
+    if view.filling or any(each.kw is None or each.state in DOUBTFUL for each in needed):
         return {
             "rest.state": "stale",
             "rest.v": NONE,

@@ -10,11 +10,24 @@ from dataclasses import replace
 import pytest
 
 from driftwatt.errors import ConfigError, Unavailable
+from processors.pure.board import Progress
 from processors.view import PlantView
 from processors.web.app import build
 from processors.web.openapi import document
 from tests.loop.page_on_paper import Answer, PaperPage
-from tests.loop.plant_on_paper import METERS, NOW_MS, PaperBoard, PaperBook, PaperClock, PaperStore, compressor_alert, plant_file, policies
+from tests.loop.plant_on_paper import (
+    METERS,
+    NOW_MS,
+    PaperBoard,
+    PaperBook,
+    PaperClock,
+    PaperStore,
+    at,
+    compressor_alert,
+    plant_file,
+    policies,
+    reading,
+)
 
 ALERT = compressor_alert().id
 PAGES = (
@@ -273,3 +286,73 @@ def test_a_lost_collector_makes_tiles_stale_and_hides_no_alert() -> None:
         assert len(re.findall(r'class="tile" [^>]*data-state="stale"', text)) == 11
         assert "Collector “tram-dien” lost since 22:33" in text
         assert "Máy nén khí 3 running off-hours" in text
+
+
+def test_while_the_past_is_filled_in_the_page_shows_that_day_and_says_so() -> None:
+    then = NOW_MS - 3 * 86_400_000
+
+    def filling(page: PaperPage) -> None:
+        page.board.progress = Progress("catch_up", 70, 100, NOW_MS - 10 * 86_400_000, then)
+        page.board.meters = {meter: replace(now, reading=reading(meter, then - 60_000)) for meter, now in page.board.meters.items()}
+
+    with PaperPage(change=filling) as page:
+        text = page.ask("/?lang=en").text
+        assert "Fast-forwarding the past 70%." in text
+        assert "Load profile of 16\u00a0Nov, kW" in text
+        assert 'data-state="waste"' in text
+        assert f'data-now="{NOW_MS}"' in text, "the plant clock stays true"
+        data = re.search(r'data-chart="profile">(.*?)</script>', text)
+        assert data
+        assert json.loads(data[1])["now"] == then
+
+
+def test_an_answer_given_meanwhile_carries_the_real_time() -> None:
+    def filling(page: PaperPage) -> None:
+        page.board.progress = Progress("catch_up", 70, 100, NOW_MS - 10 * 86_400_000, NOW_MS - 86_400_000)
+
+    with PaperPage(change=filling) as page:
+        assert post(page, "ack", {"reason": "known"}).status == 200
+        assert page.book.answers[0].at_ms == NOW_MS
+
+
+def test_a_gap_is_drawn_as_a_gap_and_an_estimate_as_one() -> None:
+    day = at("2026-11-18 00:00")
+    hole, guess = (day + 3 * 3_600_000, day + 6 * 3_600_000), (day + 9 * 3_600_000, day + 10 * 3_600_000)
+
+    def doubtful(page: PaperPage) -> None:
+        page.store.gaps["office"] = hole
+        page.store.estimated["office"] = guess
+
+    with PaperPage(change=doubtful) as page:
+        text = page.ask("/meters/office?lang=en&day=2026-11-18").text
+        found = re.search(r'data-chart="day">(.*?)</script>', text)
+        assert found
+        data = json.loads(found[1])
+        assert [(gap["from"], gap["to"]) for gap in data["gaps"]] == [hole]
+        assert "3\u00a0h" in data["gaps"][0]["text"]
+        drawn = dict(zip(*data["measured"], strict=True))
+        assert all(value is None for t, value in drawn.items() if hole[0] <= t < hole[1] or guess[0] <= t < guess[1])
+        assert sum(value is not None for value in data["estimated"][1]) == 4
+        assert '<span class="approx">≈</span>' in text
+        assert "3\u00a0h missing, 1\u00a0h estimated" in text
+
+
+def test_ratio_and_sign_are_applied_to_what_is_shown() -> None:
+    clock = PaperClock()
+    board = PaperBoard(clock)
+    turned = {meter: replace(policy, ct_ratio=40.0, sign=-1) if meter == "office" else policy for meter, policy in policies().items()}
+    view = PlantView(plant_file(), store=PaperStore(clock), board=board, book=PaperBook(board), policies=turned, clock=clock)
+    said = board.meters["office"].reading
+    assert said
+    assert view.power_w(said) == pytest.approx(-40 * said.values["active_power"])
+    assert view.power_w(replace(said, meter="lighting")) == pytest.approx(said.values["active_power"])
+
+
+def test_energy_of_today_goes_on_with_the_counter_after_the_last_closed_interval() -> None:
+    with PaperPage() as page:
+        now = page.board.meters["furnace-1"].reading
+        assert now
+        closed = sum(each.import_wh for each in page.view.today["furnace-1"].intervals)
+        grown = replace(now, values={**now.values, "import_energy": now.values["import_energy"] + 500})
+        assert page.view.energy_wh("furnace-1", now) > closed
+        assert page.view.energy_wh("furnace-1", grown) - page.view.energy_wh("furnace-1", now) == pytest.approx(500)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from driftwatt.alerts import Alert
+from driftwatt.readings import Reading
 from processors.view import DAY_MS, PlantView
 from processors.web import alert_charts, alert_text, pricing
 from processors.web.pages.overview import sheets
@@ -53,7 +54,7 @@ async def alert(request: Request) -> Response:
         alert_icon=alert_text.icon(found),
         kind_word=text.words["kind." + found.kind],
         line=_line(view, text, found),
-        said=alert_text.state_short(text, found),
+        said=alert_text.state_short(view, text, found),
         actions=_actions(found) if visit.may_act else [],
         facts=facts(view, text, found),
         why=why(view, text, found),
@@ -97,14 +98,9 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
         return []
     now = view.board.snapshot().meters.get(alert.meter)
     reading = now.reading if now else None
-    watts = view.power_w(reading)
     normal = say("al.ev.learned_short", days=str(alert.days_learned)) if alert.days_learned else ""
     found = [
-        Fact(
-            say["al.using"],
-            text.power(watts / 1000 if watts is not None else alert.actual_kw),
-            text.age_text(reading.t_ms, view.now_ms()) if reading else "",
-        ),
+        _using(view, text, alert, reading),
         Fact(say["al.normal"], text.power(alert.expected_kw), normal),
         Fact(
             say["al.excess"],
@@ -135,6 +131,16 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
             )
         )
     return found
+
+
+def _using(view: PlantView, text: Text, alert: Alert, reading: Reading | None) -> Fact:
+    """Return what is drawn: now where now belongs to the pattern, else the pattern's own figure with now beside it."""
+    watts, actual = view.power_w(reading), alert.actual_kw or 0.0
+    if watts is None or reading is None or alert.cleared_ms is not None:
+        return Fact(text.words["al.using_then"], text.power(alert.actual_kw), "")
+    if abs(watts / 1000 - actual) <= 0.3 * max(actual, 1e-3):
+        return Fact(text.words["al.using"], text.power(watts / 1000), text.age_text(reading.t_ms, view.now_ms()))
+    return Fact(text.words["al.using_then"], text.power(alert.actual_kw), text.words("al.using_now", kw=str(text.power(watts / 1000))))
 
 
 def why(view: PlantView, text: Text, alert: Alert) -> list[str]:

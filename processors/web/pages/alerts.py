@@ -91,7 +91,7 @@ def _waiting(alerts: Sequence[Alert], tab: str) -> int | None:
 def heads(view: PlantView, text: Text, alerts: Sequence[Alert]) -> list[Head]:
     """Return the four figures: wasted now, found this month, money so far, how fast people answer."""
     say, now_ms = text.words, view.now_ms()
-    waste = [each for each in alerts if each.kind == "waste"]
+    waste = [each for each in alerts if each.kind == "waste" and each.state != "suppressed"]
     running = [each for each in waste if each.state in {"unacked", "acked", "shelved"}]
     kw = sum(alert_text.excess_kw(each) or 0.0 for each in running)
     month = sum(each.per_month_cost.value for each in running if each.per_month_cost)
@@ -168,7 +168,7 @@ def line(view: PlantView, visit: Visit, alert: Alert) -> Line:
         rate_under="" if closed or not kwh else str(text.energy(kwh)),
         so_far=str(text.about(alert.cost.value)) if alert.cost else "",
         so_far_under=f"{text.energy(alert.excess_kwh.value)} {alert_text.spread(text, alert.excess_kwh)}" if alert.excess_kwh else "",
-        said=alert_text.state_text(text, alert),
+        said=alert_text.state_text(view, text, alert),
         said_under=alert_text.last_word(text, alert),
         act=act,
     )

@@ -97,7 +97,7 @@ function above(data, c, live) {
 
 const lastOf = (values) => values.findLast((value) => value != null);
 
-function axes(data, c, narrow) {
+function axes(data, c, { narrow, top }) {
   const long = data.to - data.from > 2 * 86400e3;
   const hours = (data.to - data.from) / 3600e3;
   const every = narrow ? (hours > 14 ? SIX_HOURS : 3 * HOUR) : hours > 14 ? 2 * HOUR : HOUR;
@@ -112,7 +112,7 @@ function axes(data, c, narrow) {
   const label = (t) => (long ? (hours > 240 ? day(t * 1000) : `${weekday(t * 1000)} ${day(t * 1000)}`) : clock(t * 1000));
   return [
     { ...base, size: 26, gap: 7, splits, values: (u, ticks) => ticks.map(label) },
-    { ...base, size: narrow ? 32 : 34, gap: 6, ticks: { show: false }, grid: { stroke: c.line, width: 1 }, splits: (u, axis, min, max) => ticksTo(max), values: (u, ticks) => ticks.map((v) => number(v, v % 1 ? 1 : 0)) },
+    { ...base, size: (narrow ? 32 : 34) + (top >= 1000 ? 8 : 0), gap: 6, ticks: { show: false }, grid: { stroke: c.line, width: 1 }, splits: (u, axis, min, max) => ticksTo(max), values: (u, ticks) => ticks.map((v) => number(v, v % 1 ? 1 : 0)) },
   ];
 }
 
@@ -154,7 +154,7 @@ function draw(holder, data, live) {
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [data.from / 1000, data.to / 1000] }, y: { range: [0, top] } },
-    axes: axes(data, c, narrow),
+    axes: axes(data, c, { narrow, top }),
     series,
     bands: [{ series: [1, 2], fill: c.chartband }],
     padding: [6, 18, 0, 0],
@@ -219,7 +219,8 @@ function bars(holder, data) {
   data.bars.forEach((bar, i) => {
     const x = left + slot * (i + 0.5);
     ctx.textAlign = "center";
-    if (bar.kw == null) hatch(ctx, x - slot * 0.3, x + slot * 0.3, top, h - top - bottom, c.doubt);
+    if (bar.off) { /* a day without the pattern's hours has no bar, and nothing is missing */ }
+    else if (bar.kw == null) hatch(ctx, x - slot * 0.3, x + slot * 0.3, top, h - top - bottom, c.doubt);
     else {
       ctx.fillStyle = bar.event ? c.waste : c.ink3;
       ctx.fillRect(x - slot * 0.3, y(bar.kw), slot * 0.6, h - bottom - y(bar.kw));
@@ -260,8 +261,11 @@ function follow(all) {
     for (const { holder, data, live } of all) {
       const kw = detail[holder.dataset.live];
       if (!data.now) continue;
-      if (kw !== undefined) live.kw = kw === "" ? null : kw;
-      if (document.getElementById("banner").dataset.state !== "fill") data.now = Math.min(nowMs(), data.to);
+      const filling = document.getElementById("banner").dataset.state === "fill";
+      if (filling) live.kw = null;
+      else if (kw !== undefined) live.kw = kw === "" ? null : kw;
+      if (!filling) data.now = Math.min(nowMs(), data.to);
+      for (const event of data.events ?? []) if (event.open) event.to = data.now;
       chartOf.get(holder)?.redraw(false, false);
     }
     const pause = document.getElementById("banner").dataset.state === "fill" ? 2500 : 30000;
