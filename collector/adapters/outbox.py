@@ -14,10 +14,10 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Literal, ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar
 
 from collector.adapters.outbox_disk import Ballast, lock
-from collector.adapters.outbox_room import Room
+from collector.adapters.outbox_room import Pages, Room, WhenFull
 from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
 from collector.ports import OutboxFull, OutboxStatus
 from collector.pure.gauge import Alarms, Rate
@@ -28,7 +28,6 @@ from driftwatt.wire import LedgerLine
 
 log = logging.getLogger(__name__)
 
-WhenFull = Literal["thin", "drop_oldest", "stop_polling"]
 FILE = "outbox.sqlite3"
 PAGE_BYTES = 4096
 ROW_BYTES = 700
@@ -141,7 +140,7 @@ class Outbox:
             bytes=size,
             max_bytes=self._max_bytes,
             oldest_ms=self._oldest_ms,
-            hours_left=self._rate.hours(self._max_pages * PAGE_BYTES - taken),
+            hours_left=self._rate.hours(self._pages.limit * PAGE_BYTES - taken),
             alarms=self._alarms.all(),
         )
 
@@ -185,14 +184,13 @@ class Outbox:
                 "written by another version of driftwatt", file=str(self._path), found=str(version), allowed=str(SCHEMA_VERSION)
             )
         wal_pages = max(16, min(256, self._max_bytes // PAGE_BYTES // 16))
-        self._own_pages = (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages
         sql.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         sql.execute("PRAGMA journal_mode = WAL")
         sql.execute("PRAGMA cache_size = -2000")
         sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
         self._tables = Tables(sql, self.epoch)
-        self._cap(self._own_pages)
+        self._pages = Pages(sql, (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages)
         self._room = Room(self._tables)
 
     def _set_aside(self, error: sqlite3.Error) -> None:
@@ -219,7 +217,7 @@ class Outbox:
     def _look(self) -> None:
         """Take a picture of the tables for those who ask from other threads."""
         self._held = self._tables.held()
-        self._used_pages = self._pages()
+        self._used_pages = self._pages.used()
         active = next((span for span in self._held if not span.done), None)
         self._oldest_ms = None
         if active:
@@ -245,56 +243,26 @@ class Outbox:
 
     def _commit_when_full(self, rows: Sequence[Row], need: int) -> tuple[int, int]:
         """Commit once more after making room: the file is at its cap, or somebody else filled the disk."""
-        if self._free_pages() > need and self._ballast.drop():
+        if self._pages.free() > need and self._ballast.drop():
             log.warning("disk full: the outbox gives up its ballast of %d bytes and grows no further", self._ballast.size)
-            self._cap(int(self._tables.sql.execute("PRAGMA page_count").fetchone()[0]))
-        self._make_room(need + self._max_pages // 20)
+            self._pages.stay()
+        self._make_room(need + self._pages.limit // 20)
         return self._tables.commit(rows)
-
-    def _cap(self, pages: int) -> None:
-        """Let the file grow to this many pages at most. A file that is larger already stays, and shrinks in use."""
-        self._max_pages = pages
-        self._tables.sql.execute(f"PRAGMA max_page_count = {pages}")
 
     def _make_room(self, need: int) -> None:
         """Free pages until `need` fit, by the policy. Raises OutboxFull when the policy is to stop."""
-        if self._free_pages() >= need:
-            return
-        goal = need + max(4, self._max_pages // 50)
-        while self._free_pages() < goal:
-            freed = self._room.tail()
-            self._tail -= freed
-            if not freed:
-                freed = self._room.failed() or self._by_policy()
-                self._waiting -= freed
-            if not freed:
-                break
-        if self._free_pages() < need and self._when_full == "stop_polling":
+        made = self._room.make(self._pages, need, self._when_full)
+        self._tail -= made.tail
+        self._waiting -= made.waiting
+        if made.how:
+            self._alarm("outbox_full", f"the outbox is full; {made.how}")
+        if self._when_full == "stop_polling" and self._pages.free() < need:
             self._alarm("outbox_full", "the outbox is full; polling has stopped")
             raise OutboxFull(f"outbox {self._path}: full")
 
-    def _by_policy(self) -> int:
-        if self._when_full == "stop_polling":
-            return 0
-        freed = self._room.thin() if self._when_full == "thin" else 0
-        if freed:
-            self._alarm("outbox_full", "the outbox is full; old rows are thinned to one a minute")
-            return freed
-        freed = self._room.oldest()
-        if freed:
-            self._alarm("outbox_full", "the outbox is full; the oldest rows are dropped")
-        return freed
-
-    def _pages(self) -> int:
-        sql = self._tables.sql
-        return int(sql.execute("PRAGMA page_count").fetchone()[0] - sql.execute("PRAGMA freelist_count").fetchone()[0])
-
-    def _free_pages(self) -> int:
-        return self._max_pages - self._pages()
-
     def _watch(self) -> None:
         """Raise and take back the alarms that follow from how full it is."""
-        share = self._used_pages * self._waiting / max(1, self._waiting + self._tail) / self._max_pages
+        share = self._used_pages * self._waiting / max(1, self._waiting + self._tail) / self._pages.limit
         if share > 0.5:
             self._alarm("outbox_filling", "the outbox is more than half full")
         else:
@@ -322,9 +290,8 @@ class Outbox:
         self._tail -= freed
         if not freed:
             self._room.epochs()
-            if self._ballast.fill() and self._max_pages != self._own_pages:
+            if self._ballast.fill() and self._pages.grow():
                 log.info("the disk has room again")
-                self._cap(self._own_pages)
         self._look()
         return freed
 

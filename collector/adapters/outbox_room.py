@@ -7,13 +7,59 @@ that what lay before it will never come.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import takewhile
+from typing import Literal
 
-from collector.adapters.outbox_tables import CORRUPT, DAY_MS, FAILED, KEEP_BOOK_DAYS, Tables, change
+from collector.adapters.outbox_tables import CORRUPT, DAY_MS, FAILED, KEEP_BOOK_DAYS, Sql, Tables, change
 
+WhenFull = Literal["thin", "drop_oldest", "stop_polling"]
 CHUNK_ROWS = 2000
 DROPPED = "dropped:outbox_full"
 _SEQ = (1 << 40) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How many acknowledged and waiting rows went, and how, in words; nothing when only those went that cost nothing."""
+
+    tail: int
+    waiting: int
+    how: str
+
+
+class Pages:
+    """How many pages the file has and may have."""
+
+    def __init__(self, sql: Sql, own: int) -> None:
+        self._sql, self._own = sql, own
+        self.limit = own
+        self._tell()
+
+    def used(self) -> int:
+        """Return how many pages hold something."""
+        return self._pragma("page_count") - self._pragma("freelist_count")
+
+    def free(self) -> int:
+        """Return how many more pages can be used; negative when the limit was lowered below what is used."""
+        return self.limit - self.used()
+
+    def stay(self) -> None:
+        """Let the file grow no further than it is: the disk has no room for it."""
+        self.limit = self._pragma("page_count")
+        self._tell()
+
+    def grow(self) -> bool:
+        """Let the file grow to its own bound again. Returns whether that is news."""
+        news, self.limit = self.limit != self._own, self._own
+        self._tell()
+        return news
+
+    def _tell(self) -> None:
+        self._sql.execute(f"PRAGMA max_page_count = {self.limit}")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._sql.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 class Room:
@@ -25,6 +71,32 @@ class Room:
         self._without_failed = 0
         self._thinned_upto = 0
         self._minutes: dict[int, int] = {}
+
+    def make(self, pages: Pages, need: int, when_full: WhenFull) -> Made:
+        """Free pages until `need` fit and some to spare, as far as the policy goes."""
+        tail = waiting = 0
+        how = ""
+        goal = need + max(4, pages.limit // 50) if pages.free() < need else 0
+        while pages.free() < goal:
+            gone = self.tail()
+            if gone:
+                tail += gone
+                continue
+            gone, word = self._worth_something(when_full)
+            if not gone:
+                break
+            waiting += gone
+            how = word or how
+        return Made(tail, waiting, how)
+
+    def _worth_something(self, when_full: WhenFull) -> tuple[int, str]:
+        gone = self.failed()
+        if gone or when_full == "stop_polling":
+            return gone, ""
+        gone = self.thin() if when_full == "thin" else 0
+        if gone:
+            return gone, "old rows are thinned to one a minute"
+        return self.oldest(), "the oldest rows are dropped"
 
     def tail(self, older_than_ms: int | None = None) -> int:
         """Delete the oldest acknowledged rows: those older than an instant, or the first ones whatever their age."""

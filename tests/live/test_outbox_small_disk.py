@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.adapters.outbox import Outbox, WhenFull
+from collector.adapters.outbox import Outbox
+from collector.adapters.outbox_room import WhenFull
 from driftwatt.errors import Unavailable
 from driftwatt.readings import Reading
 from driftwatt.wire import LedgerLine

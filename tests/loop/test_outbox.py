@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from collector.adapters.outbox import FILE, Outbox, WhenFull, read_books
+from collector.adapters.outbox import FILE, Outbox, read_books
+from collector.adapters.outbox_room import WhenFull
 from collector.ports import OutboxFull
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.readings import FailedPoll, Reading, Removed, Row
