@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +34,12 @@ def _password_file(folder: Path, text: str = "hall-a:s3cret\n", mode: int = 0o60
 @contextmanager
 def _broker(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     command = [sys.executable, "-m", "driftwatt", "broker", "--listen", "127.0.0.1:0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    log = Path(arguments[-1]).with_name("broker.log") if arguments else Path(os.devnull)
+    with log.open("w") as said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line.startswith("broker listening on mqtt://127.0.0.1:"), process.stderr and process.stderr.read()
+            assert line.startswith("broker listening on mqtt://127.0.0.1:"), log.read_text(encoding="utf-8")
             yield process, int(line.rsplit(":", 1)[1])
         finally:
             process.kill()
@@ -128,6 +130,25 @@ def test_a_packet_above_the_cap_ends_its_connection_and_nobody_elses(tmp_path: P
         assert plant.get()[1] == b"still here"
 
 
+def test_a_reader_that_stops_reading_is_cut_off_and_the_others_go_on(tmp_path: Path) -> None:
+    with (
+        _broker("--password-file", str(_password_file(tmp_path))) as (process, port),
+        _clients(lambda: _Client(port, "plant", topics=("dw/1/+/ack",)), lambda: _Client(port, "hall-a")) as (plant, edge),
+        socket.create_connection(("127.0.0.1", port)) as line,
+    ):
+        line.settimeout(_PATIENCE_S)
+        line.sendall(_connect("stuck") + b"\x82" + _varint(7 + len("dw/1/+/d") - 2) + b"\x00\x01" + _text("dw/1/+/d") + b"\x00")
+        assert line.recv(4) == b"\x20\x02\x00\x00"
+        deadline = time.monotonic() + 3 * _PATIENCE_S
+        while "stopped reading and was cut off" not in (tmp_path / "broker.log").read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline
+            edge.link.publish("dw/1/hall-a/d", b"x" * 60_000, qos=0)
+            time.sleep(0.005)
+        edge.link.publish("dw/1/hall-a/ack", b"still here")
+        assert plant.get()[1] == b"still here"
+        assert process.poll() is None
+
+
 def test_a_port_in_use_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -147,8 +168,7 @@ def test_the_broker_ends_cleanly_with_clients_connected(tmp_path: Path, number: 
     with _broker("--password-file", str(_password_file(tmp_path))) as (process, port), _clients(lambda: _Client(port, "hall-a")):
         os.kill(process.pid, number)
         assert process.wait(_PATIENCE_S) == 0
-        assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        assert "Traceback" not in (tmp_path / "broker.log").read_text(encoding="utf-8")
 
 
 def test_only_loopback_is_listened_on() -> None:
