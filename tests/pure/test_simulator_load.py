@@ -61,7 +61,7 @@ def test_energy_of_the_tree_adds_up_between_any_two_instants(one: int, other: in
     assert 2_500 * hours - 1 <= rest <= 14_000 * hours + 1
 
 
-@_calm
+@settings(deadline=None, max_examples=15)
 @given(st.sampled_from([point.id for point in POINTS]), _instants)
 def test_the_counter_is_the_integral_of_power(meter: str, t_ms: int) -> None:
     load = _plant().loads[meter]
