@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from driftwatt.errors import Unavailable
 from processors.view import PlantView
-from processors.web.fields import Fields, fields
+from processors.web.fields import fields
+from processors.web.figures import Fields
 from processors.web.text import Text
 from processors.web.words import words
 

@@ -8,7 +8,7 @@ from driftwatt.alerts import Alert
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.view import DAY_MS, PlantView
 from processors.web import alert_text
-from processors.web.fields import PERIODS
+from processors.web.kpis import PERIODS
 from processors.web.text import Text
 
 LOOK_BACK_DAYS = 7

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from processors.view import PlantView
-from processors.web.fields import Fields, fields
+from processors.web.fields import fields
+from processors.web.figures import Fields
 from processors.web.hub import Hub
 from processors.web.security import COOKIE, Tokens
 from processors.web.sessions import Person, Sessions

@@ -73,7 +73,7 @@ def test_the_first_html_already_holds_the_values(page: PaperPage) -> None:
     text = page.ask("/?lang=vi").text
     assert "Máy nén khí 3 chạy ngoài giờ sản xuất" in text
     assert re.search(r'data-text="t\.compressor-3\.v">11,\d<', text)
-    assert "≈ 82.000" in text
+    assert "≈ 88.000" in text
 
 
 def test_the_page_says_what_is_simulated_and_what_is_recorded(page: PaperPage) -> None:
