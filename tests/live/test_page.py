@@ -281,6 +281,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Any, pag
     for _ in range(40):
         tab.keyboard.press("Tab")
         name, outline = tab.evaluate(FOCUS)
+        if name == "BODY":
+            break  # once around
         assert outline == "solid 3px", name
         seen.add(name)
     assert {"tile", "btn primary", "chart tall"} <= seen
