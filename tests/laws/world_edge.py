@@ -31,9 +31,11 @@ class Lineage:
     thinned: set[RowId] = field(default_factory=set)
     corrupt: set[RowId] = field(default_factory=set)
     at: dict[tuple[int, int], RowId] = field(default_factory=dict)
+    epochs: set[str] = field(default_factory=set)
 
     def copy(self) -> Lineage:
-        return Lineage(dict(self.committed), set(self.dropped), set(self.thinned), set(self.corrupt), dict(self.at))
+        rows = dict(self.committed), set(self.dropped), set(self.thinned), set(self.corrupt)
+        return Lineage(*rows, dict(self.at), set(self.epochs))
 
 
 class SimEdge:
@@ -50,6 +52,7 @@ class SimEdge:
     def start(self) -> None:
         """Begin a new life of the process on the disk as it is."""
         epoch = f"{self.rng.getrandbits(64):016x}"
+        self.truth.epochs.add(epoch)
         self.tables = Tables(self.sql, epoch)
         if self.bug == "epoch kept":
             older = self.sql.execute("SELECT max(no) FROM epochs WHERE no < ?", (self.tables.own,)).fetchone()[0]

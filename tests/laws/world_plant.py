@@ -37,7 +37,7 @@ class SimPlant:
         self.store: dict[RowId, float] = {}
         self.writes: Counter[RowId] = Counter()
         self.store_up = True
-        self.alarms: set[str] = set()
+        self.alarms: dict[str, str] = {}
         self.let_go = 0
         self.start()
 
@@ -64,7 +64,7 @@ class SimPlant:
             for _ in range(min(len(self.inbox), self.rng.randint(1, 4))):
                 name, payload = self.inbox.popleft()
                 self.intake.take(name, payload, self.taken, now_ms=now_ms)
-            self.alarms |= self.taken.alarms.keys()
+            self.alarms |= self.taken.alarms
             self.phase = "store"
             if self.bug == "acknowledged before stored":
                 self._acknowledge(send_ack)
