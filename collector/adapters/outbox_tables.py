@@ -168,7 +168,8 @@ class Tables:
     def read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
         """Return consecutive parcels from `first` on. A row whose checksum is wrong is booked as corrupt and travels as removed."""
         no = self.number(epoch)
-        top, acked = self.sql.execute("SELECT top, acked FROM epochs WHERE no = ?", (no,)).fetchone()
+        base, top, acked = self.sql.execute("SELECT base, top, acked FROM epochs WHERE no = ?", (no,)).fetchone()
+        first = max(first, base)  # rows that were dropped a moment ago are no thinned ones
         query = "SELECT key, meter, t, kind, crc, body FROM rows WHERE key BETWEEN ? AND ? ORDER BY key"
         parcels: list[Parcel] = []
         broken: list[tuple[int, int, int, int]] = []
