@@ -137,6 +137,9 @@ class Board:
         since_ms = known.since_ms if known and known.online == state.online else now_ms
         clock = "unsynced" if any(alarm.code == "clock_unsynced" for alarm in state.alarms) else "ok"
         alarms = tuple(alarm.code for alarm in state.alarms)
+        if not state.online and state.edge in self._catching_up:
+            del self._catching_up[state.edge]
+            self.changed("progress")
         self.edges[state.edge] = EdgeNow(state.edge, state.online, since_ms, now_ms, state.hours_left, clock, alarms)
         self.changed("edges")
 

@@ -96,7 +96,8 @@ class Span:
 class PlantView:
     """The plant as the pages see it: files, live board, alerts, and today's stored figures kept at hand.
 
-    x
+    `staged` is a plant whose meters are all simulated or recorded. Only there the page follows the past that is being
+    filled in; where one meter is real it shows now, however much an edge has still to send.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class PlantView:
         self.plant = plant
         self.zone = ZoneInfo(plant.plant.timezone)
         self.meters: dict[str, PlantMeter] = {meter.id: meter for meter in plant.meter}
+        self.staged = all(meter.source != "measured" for meter in plant.meter)
         self.board, self.book, self.policies, self.clock = board, book, policies, clock
         self.today: dict[str, Span] = {}
         self._store = store
@@ -122,8 +124,10 @@ class PlantView:
         self.factors = any_policy.factors if any_policy else None
 
     def now_ms(self) -> int:
-        """Return the instant that the page shows, UTC ms: the clock's, or how far the past has been filled in."""
+        """Return the instant that the page shows, UTC ms: the clock's, in a staged plant how far the past has been filled in."""
         real_ms = self.clock.now_ms()
+        if not self.staged:
+            return real_ms
         if abs(real_ms - self._asked_ms) >= MOMENT_MS:
             progress = self.board.snapshot().progress
             self._asked_ms = real_ms
@@ -180,7 +184,7 @@ class PlantView:
 
     async def span(self, meter: str, start_ms: int, end_ms: int, *, tail: bool = True) -> Span:
         """Return what is stored of a meter in a span of time. Raises Unavailable."""
-        return await asyncio.to_thread(self._load, meter, start_ms, end_ms, tail=tail)
+        return await asyncio.to_thread(self._load, meter, start_ms, end_ms, now_ms=self.now_ms(), tail=tail)
 
     async def readings(self, meter: str, quantity: str, start_ms: int, end_ms: int) -> list[tuple[int, float, int]]:
         """Return raw readings (t_ms, value, quality), ratio and sign applied to power. Raises Unavailable."""
@@ -196,9 +200,8 @@ class PlantView:
         """Return the alert with an id, None where there is none."""
         return next((each for each in self.book.alerts() if each.id == alert), None)
 
-    def _load(self, meter: str, start_ms: int, end_ms: int, *, tail: bool) -> Span:
+    def _load(self, meter: str, start_ms: int, end_ms: int, *, now_ms: int, tail: bool) -> Span:
         kind, step_ms = ("15m", QUARTER_MS) if end_ms - start_ms <= FINE_SPAN_MS else ("1h", 4 * QUARTER_MS)
-        now_ms = self.now_ms()
         intervals = tuple(self._store.intervals(kind, meter, start_ms, min(end_ms, now_ms)))
         expected = tuple(self._store.expected(meter, start_ms, end_ms))
         closed_ms = intervals[-1].end_ms if intervals else start_ms

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 
 from driftwatt.alerts import Alert
-from processors.pure.board import Snapshot
+from processors.pure.board import Progress, Snapshot
 from processors.view import PlantView
 from processors.web.figures import DOUBTFUL, Fields, MeterFigure, meter_figure
 from processors.web.kpis import plant_fields
@@ -75,14 +75,8 @@ def _live_text(text: Text, fresh: int, total: int, *, newest: int) -> str:
 def _banner(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[MeterFigure]) -> Fields:
     say = text.words
     now_ms = view.now_ms()
-    if snapshot.progress is not None:
-        progress = snapshot.progress
-        percent = text.percent(progress.done / progress.total) if progress.total else ""
-        sentence = say(f"progress.{progress.phase}", pct=percent)
-        if progress.from_ms and progress.to_ms:
-            sentence += " " + say("progress.span", **{"from": text.date(progress.from_ms), "to": text.date(progress.to_ms)})
-        width = 100 * progress.done // progress.total if progress.total else 0
-        return {"banner.state": "fill", "banner.text": sentence, "banner.more": say[f"progress.{progress.phase}_note"], "banner.pct": width}
+    if snapshot.progress is not None and view.staged:
+        return _filling(text, snapshot.progress, f"progress.{snapshot.progress.phase}", "fill")
     lost = sorted((each for each in snapshot.edges.values() if not each.online), key=lambda each: each.since_ms)
     if lost:
         edge = lost[0]
@@ -98,7 +92,18 @@ def _banner(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[M
             "banner.more": more,
             "banner.pct": 0,
         }
+    if snapshot.progress is not None:
+        return _filling(text, snapshot.progress, f"progress.real_{snapshot.progress.phase}", "late")
     if not snapshot.store_ok or snapshot.store_lag_s > 60:
         sentence = say("banner.store_behind", duration=text.duration(snapshot.store_lag_s))
         return {"banner.state": "doubt", "banner.text": sentence, "banner.more": "", "banner.pct": 0}
     return {"banner.state": "", "banner.text": "", "banner.more": "", "banner.pct": 0}
+
+
+def _filling(text: Text, progress: Progress, key: str, state: str) -> Fields:
+    percent = text.percent(progress.done / progress.total) if progress.total else ""
+    sentence = text.words(key, pct=percent)
+    if progress.from_ms and progress.to_ms:
+        sentence += " " + text.words("progress.span", **{"from": text.date(progress.from_ms), "to": text.date(progress.to_ms)})
+    width = 100 * progress.done // progress.total if progress.total else 0
+    return {"banner.state": state, "banner.text": sentence, "banner.more": text.words[f"{key}_note"], "banner.pct": width}

@@ -91,7 +91,7 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
     reading = now.reading if now else None
     span = view.today.get(meter.id) or Span(meter.id, *view.day_bounds(now_ms), loaded_ms=0)
     mine = [each for each in open_alerts(alerts, meter.id) if each.kind in {"waste", "limit"}]
-    doubt = _doubt(now, snapshot.edges, meter, now_ms, snapshot.progress)
+    doubt = _doubt(now, snapshot.edges, meter, now_ms, snapshot.progress if view.staged else None)
     readiness = snapshot.readiness.get(meter.id)
     kw = view.power_w(reading)
     expected = span.expected_at(now_ms if doubt is None or reading is None else reading.t_ms)

@@ -89,7 +89,7 @@ class Hub:
         view = self._view
         now_ms, (start_ms, _) = view.now_ms(), view.day_bounds(view.now_ms())
         progress = view.board.snapshot().progress
-        due = [meter for meter in view.meters if self._due(meter, now_ms, start_ms, filling=progress is not None)]
+        due = [meter for meter in view.meters if self._due(meter, now_ms, start_ms, filling=view.staged and progress is not None)]
         try:
             await view.refresh(meters=due)
         except Unavailable as problem:

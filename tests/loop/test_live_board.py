@@ -116,6 +116,9 @@ def test_the_past_being_filled_in_is_progress_until_it_reaches_the_present() -> 
         board.on_stored("hall-a", NOW_MS)
         assert board.snapshot().progress is None
         assert board.snapshot().store_lag_s == 0
+        board.on_stored("hall-a", NOW_MS - 4_000_000)
+        board.on_state(EdgeState("hall-a", online=False))
+        assert board.snapshot().progress is None, "an edge that is gone fills nothing in"
 
     in_loop(scenario)
 

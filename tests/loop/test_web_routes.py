@@ -306,6 +306,26 @@ def test_while_the_past_is_filled_in_the_page_shows_that_day_and_says_so() -> No
         assert json.loads(data[1])["now"] == then
 
 
+def test_a_measured_plant_shows_now_while_an_edge_sends_what_it_kept() -> None:
+    then = NOW_MS - 3_600_000
+    file = plant_file()
+    file = file.model_copy(update={"meter": [file.meter[0].model_copy(update={"source": "measured"}), *file.meter[1:]]})
+
+    def late(page: PaperPage) -> None:
+        page.board.progress = Progress("catch_up", 70, 100, NOW_MS - 5 * 3_600_000, then)
+        page.board.meters["office"] = replace(page.board.meters["office"], reading=reading("office", then))
+
+    with PaperPage(file=file, change=late) as page:
+        text = page.ask("/?lang=en").text
+        assert "A collector is sending what it kept 70%." in text
+        assert "Fast-forwarding" not in text
+        assert "simulated meters" not in text.split('id="banner"')[1].split("</div>")[0]
+        assert len(re.findall(r'class="tile" [^>]*data-state="stale"', text)) == 1, "an hour old is not now"
+        data = re.search(r'data-chart="profile">(.*?)</script>', text)
+        assert data
+        assert json.loads(data[1])["now"] == NOW_MS
+
+
 def test_an_answer_given_meanwhile_carries_the_real_time() -> None:
     def filling(page: PaperPage) -> None:
         page.board.progress = Progress("catch_up", 70, 100, NOW_MS - 10 * 86_400_000, NOW_MS - 86_400_000)
