@@ -33,6 +33,7 @@ Millis = Annotated[int, Field(ge=0, le=_MAX_MS, strict=True)]
 Seq = Annotated[int, Field(ge=0, lt=2**62, strict=True)]
 Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Reason = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+Part = Annotated[int, Field(ge=1, le=1000, strict=True)]
 Words = Annotated[str, Field(max_length=500)]
 Number = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Bits = Annotated[int, Field(ge=0, lt=1024, strict=True)]
@@ -99,7 +100,7 @@ class HelloMeter:
     profile_hash: Words
     every_ms: Count
     serial: Words | None = None
-    counters: dict[str, CounterFacts] = field(default_factory=dict)
+    counters: dict[Words, CounterFacts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ class Hello:
     clock: Words
     epochs: tuple[EpochSpan, ...]
     meters: tuple[HelloMeter, ...]
-    part: int = 1
-    parts: int = 1
+    part: Part = 1
+    parts: Part = 1
 
 
 @dataclass(frozen=True, slots=True)

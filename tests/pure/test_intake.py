@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +133,15 @@ def test_nothing_that_an_edge_may_send_raises_and_each_is_set_aside_once() -> No
     assert take(taker(), "d", nobody_believes).acks == {}
     assert take(taker(), "d", message(Reading("m1", NOW, {})), edge="hall-b").commit.set_aside[0].reason == "edge"
     assert take(taker(), "hello", b"[]").commit.set_aside[0].reason == "header"
+
+
+def test_a_hello_that_could_not_be_kept_is_set_aside() -> None:
+    hello = {"v": 1, "edge": "hall-a", "version": "1", "started_ms": 1, "config": "", "clock": "ntp", "epochs": [], "meters": []}
+    meter = {"id": "m1", "bus": "b", "profile": "p", "profile_hash": "", "every_ms": 1000}
+    for odd in ({"meters": [{**meter, "counters": {"\ud800": {}}}]}, {"part": 0}, {"part": 10**9}):
+        taken = take(taker(), "hello", json.dumps({**hello, **odd}).encode())
+        assert [row.reason for row in taken.commit.set_aside] == ["header"]
+        assert taken.hellos == []
 
 
 def test_a_newer_major_is_told_and_left_with_its_edge() -> None:
