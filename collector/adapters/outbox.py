@@ -156,7 +156,9 @@ class Outbox:
         def guarded() -> _T:
             try:
                 return work(*args, **kwargs)
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, LookupError) as error:
+                if _damaged(error) and self._lock:
+                    self._begin_anew(error)
                 raise Unavailable(f"outbox {self._path}: {error}") from error
 
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, guarded))
@@ -168,13 +170,12 @@ class Outbox:
         self._lock = lock(self._path.parent / "lock")
         try:
             self._connect()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            self._recount()
+        except (sqlite3.DatabaseError, LookupError, TypeError) as error:  # the last two: numbers in the tables that are none
+            if isinstance(error, sqlite3.DatabaseError) and not _damaged(error):
                 raise
-            self._set_aside(error)
-            self._connect()
+            self._begin_anew(error)
         self._ballast.fill()
-        self._recount()
 
     def _connect(self) -> None:
         sql = self._sql = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
@@ -193,7 +194,14 @@ class Outbox:
         self._pages = Pages(sql, (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages)
         self._room = Room(self._tables)
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
+    def _begin_anew(self, error: Exception) -> None:
+        """Go on with an empty outbox, under a new epoch: the plant would take its first rows for old ones of the damaged one."""
+        self._set_aside(error)
+        self.epoch = secrets.token_hex(8)
+        self._connect()
+        self._recount()
+
+    def _set_aside(self, error: Exception) -> None:
         """Keep a damaged file for people, beside a new one; never start empty without saying so."""
         if self._sql:
             self._sql.close()
@@ -300,3 +308,10 @@ class Outbox:
             self._sql.close()
         if self._lock:
             self._lock.close()
+
+
+def _damaged(error: Exception) -> bool:
+    """Tell whether an error means that the file is not what was written."""
+    if isinstance(error, sqlite3.OperationalError) and not hasattr(error, "sqlite_errorcode"):
+        return True  # not SQLite complains but Python, of a text that is none
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

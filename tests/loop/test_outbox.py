@@ -249,6 +249,36 @@ def test_a_file_that_is_no_outbox_is_set_aside_and_said_so(tmp_path: Path, caplo
     assert [path.name for path in tmp_path.glob("*.damaged-*")]
 
 
+@pytest.mark.parametrize("when", ["start", "running"])
+def test_pages_that_cannot_be_read_are_set_aside_and_polling_goes_on(tmp_path: Path, when: str) -> None:
+    def ruin() -> None:
+        first, skipped, size = (1, 0, 4096) if when == "start" else (12, 8, 100)  # a page that keeps its head is counted, not read
+        with (tmp_path / FILE).open("r+b") as file:
+            for page in range(first, file.seek(0, 2) // 4096):
+                file.seek(page * 4096 + skipped)
+                file.write(b"\x07" * size)
+
+    async def fill(outbox: Outbox) -> str:
+        for at in range(20):
+            await outbox.commit([reading(T + 100 * at + each, width=8) for each in range(50)])
+        return outbox.epoch
+
+    async def goes_on(outbox: Outbox) -> None:
+        if when == "running":
+            with pytest.raises(Unavailable):
+                await outbox.read(outbox.held()[0].epoch, 1, 10**9)
+        assert [span.top for span in outbox.held()] == [0]
+        assert outbox.held()[0].epoch == outbox.epoch != epoch
+        await outbox.commit([reading(T)])
+        assert await rows_of(outbox, outbox.epoch) == [(1, reading(T))]
+        assert [alarm.code for alarm in outbox.status().alarms] == ["outbox_damaged"]
+
+    epoch = run(tmp_path, fill)
+    ruin()
+    run(tmp_path, goes_on)
+    assert [path.name for path in tmp_path.glob("*.damaged-*")]
+
+
 def test_an_outbox_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as disk:
         disk.execute("PRAGMA user_version = 99")
