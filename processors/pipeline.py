@@ -225,7 +225,9 @@ class Pipeline:
 
     def _recall_hello(self, payload: str) -> None:
         try:
-            self._hello(from_bytes(Hello, payload.encode()))
+            hello = from_bytes(Hello, payload.encode())
+            self._hello(hello)
+            self.intake.delivery = delivery.recall(self.intake.delivery, hello.edge, hello.epochs)
         except WireError as error:
             log.info("a hello of an earlier version is not used: %s", error)
 

@@ -216,6 +216,15 @@ def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tup
     return Delivery(edges, state.held_bytes - freed), tuple(actions)
 
 
+def recall(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> Delivery:
+    """Return the state of a processor that remembers from before its start what an edge said it holds.
+
+    Only to know which epochs are of one box: what is held may have changed since, so nothing is taken from it.
+    """
+    edge = state.edges.get(edge_id, Edge())
+    return replace(state, edges={**state.edges, edge_id: replace(edge, hellos=identity.remember(edge.hellos, spans))})
+
+
 def forget(state: Delivery, edge_id: str, gone: Iterable[str]) -> Delivery:
     """Return the state without epochs that an edge no longer holds."""
     gone = set(gone)

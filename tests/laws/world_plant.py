@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from driftwatt.readings import Reading
-from driftwatt.wire import Ack, to_bytes
+from driftwatt.wire import Ack, Hello, from_bytes, to_bytes
 from processors.pure import delivery
 from processors.pure.delivery import Checkpoint, Gap
 from processors.pure.intake import Intake, Taken
@@ -25,9 +25,10 @@ class Durable:
     checkpoints: dict[tuple[str, str], Checkpoint] = field(default_factory=dict)
     applied: Counter[RowId] = field(default_factory=Counter)
     gaps: list[Gap] = field(default_factory=list)
+    hello: str = ""
 
     def copy(self) -> Durable:
-        return Durable(dict(self.checkpoints), Counter(self.applied), list(self.gaps))
+        return Durable(dict(self.checkpoints), Counter(self.applied), list(self.gaps), self.hello)
 
 
 class SimPlant:
@@ -45,6 +46,8 @@ class SimPlant:
         """Begin a new life of the process from what is on its disk."""
         self.by = f"life-{self.rng.getrandbits(32)}"
         self.intake = Intake(OWNERS, delivery.begin(self.durable.checkpoints.values()))
+        if self.durable.hello:
+            self.intake.delivery = delivery.recall(self.intake.delivery, EDGE, from_bytes(Hello, self.durable.hello.encode()).epochs)
         self.inbox: deque[tuple[str, bytes]] = deque()
         self.phase = "take"
         self.taken = Taken()
@@ -101,6 +104,7 @@ class SimPlant:
         for key in commit.forgotten:
             self.durable.checkpoints.pop(key, None)
         self.durable.gaps += commit.gaps
+        self.durable.hello = next((note for key, note in commit.notes.items() if key.startswith("hello:")), self.durable.hello)
         self.phase = "acknowledge"
 
     def _acknowledge(self, send_ack: Callable[[bytes], None]) -> None:

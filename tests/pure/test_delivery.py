@@ -117,6 +117,17 @@ def test_what_is_missing_of_an_epoch_with_no_row_left_is_a_gap() -> None:
     assert state.held_bytes == 0
 
 
+def test_what_an_edge_said_before_a_restart_still_explains_an_older_epoch_that_goes_on() -> None:
+    kept = [Checkpoint("hall-a", A, 0, 2), Checkpoint("hall-a", B, 1, 2)]
+    _, actions = feed(delivery.begin(kept), batch(3, 1))
+    assert IdentityAlarm("hall-a", A, B) in actions
+    state = delivery.recall(delivery.begin(kept), "hall-a", (EpochSpan(A, 1, 9), EpochSpan(B, 1, 2)))
+    assert list(delivery.checkpoints(state, "hall-a")) == kept
+    _, actions = feed(state, batch(3, 1))
+    assert applied(actions) == [3]
+    assert not [action for action in actions if isinstance(action, IdentityAlarm)]
+
+
 def test_a_hello_puts_epochs_in_their_order_of_age() -> None:
     state, _ = feed(delivery.begin(), batch(1, 1, epoch=C), batch(1, 1, epoch=A))
     state, _ = delivery.on_hello(state, "hall-a", (EpochSpan(A, 1, 9), EpochSpan(C, 1, 2)))
