@@ -178,7 +178,7 @@ class Tables:
         for key, meter, t_ms, kind, crc, body in cursor:
             seq = key & (1 << 40) - 1
             parcels.extend(_hole(expected, seq - expected))
-            if kind == CORRUPT or not _sound(key, meter, t_ms, kind, body, crc):
+            if kind == CORRUPT or not _sound((key, meter, t_ms, kind, body), crc):
                 parcels.append(Parcel(seq, 1, row_bytes(Removed("corrupt"))))
                 if kind != CORRUPT:
                     broken.append((key, meter, t_ms if isinstance(t_ms, int) else 0, kind if seq > acked else CORRUPT))
@@ -227,9 +227,9 @@ def seal(key: int, meter: int, t_ms: int, kind: int, body: bytes) -> int:
     return zlib.crc32(body, zlib.crc32(_SEAL.pack(key, meter, t_ms, kind)))
 
 
-def _sound(key: int, meter: int, t_ms: int, kind: int, body: bytes, crc: int) -> bool:
+def _sound(row: tuple[int, int, int, int, bytes], crc: int) -> bool:
     try:
-        return seal(key, meter, t_ms, kind, body) == crc
+        return seal(*row) == crc
     except (struct.error, TypeError):  # a flipped bit can make a number a text, or nothing
         return False
 
