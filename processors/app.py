@@ -231,8 +231,10 @@ class _Plant:
         try:
             while True:
                 before_ms = self._clock.now_ms() - round(self._plant.store.raw_retention * 1000)
-                gone = await self._pipeline.storing.until_done(store.forget_readings, before_ms)
-                log.info("%d readings were past their keeping", gone)
+                total = 0
+                while gone := await self._pipeline.storing.until_done(store.forget_readings, before_ms):
+                    total += gone
+                log.info("%d readings were past their keeping", total)
                 await rung.wait()
                 rung.clear()
         finally:

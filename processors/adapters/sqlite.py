@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from driftwatt.alerts import Alert
-from driftwatt.errors import Unavailable
+from driftwatt.errors import PartialWrite, Unavailable
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
 from processors.pure.flat import event_fields, event_times
@@ -23,6 +23,9 @@ from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
 
 INTERVAL_FIELDS = tuple(field.name for field in fields(IntervalEnergy) if field.name not in ("meter", "kind"))
 KINDS = ("15m", "1h", "1d")
+SAME_INSTANT = "another reading of this meter stands at the same millisecond"
+FORGET_ROWS = 20_000
+"""So many rows leave in one transaction: what has to be written in the meantime waits for no more than this."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS readings (meter TEXT, t INT, q INT, PRIMARY KEY (meter, t)) WITHOUT ROWID;
@@ -53,15 +56,19 @@ class SqliteStore:
 
     def write_readings(self, readings: Sequence[Reading]) -> None:
         """See SeriesStore."""
-        shapes: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
-        for reading in readings:
+        shapes: dict[tuple[str, ...], dict[int, tuple[object, ...]]] = {}
+        for at, reading in enumerate(readings):
             doubt = {f"{quantity}_q": bits for quantity, bits in reading.doubt.items() if bits}
             columns = ("meter", "t", "q", *reading.values, *doubt)
-            shapes.setdefault(columns, []).append((reading.meter, reading.t_ms, reading.quality, *reading.values.values(), *doubt.values()))
+            shapes.setdefault(columns, {})[at] = (reading.meter, reading.t_ms, reading.quality, *reading.values.values(), *doubt.values())
+        rejected: dict[int, str] = {}
         with _translated(), self._transaction() as db:
             for columns, rows in shapes.items():
                 self._need("readings", columns)
-                db.executemany(_insert("readings", columns), rows)
+                if db.executemany(_insert("readings", columns), rows.values()).rowcount < len(rows):
+                    rejected |= {at: SAME_INSTANT for at, row in rows.items() if not _stands(db, columns, row)}
+        if rejected:
+            raise PartialWrite(rejected)
 
     def write_intervals(self, intervals: Sequence[IntervalEnergy]) -> None:
         """See SeriesStore."""
@@ -113,10 +120,17 @@ class SqliteStore:
         return [ExpectedPower(*row) for row in rows]
 
     def forget_readings(self, before_ms: int) -> int:
-        """Remove raw readings older than an instant and return how many; what was derived from them stays."""
+        """Remove some raw readings older than an instant and return how many, 0 when none is left; what was derived from them stays."""
+        oldest = "SELECT t FROM readings WHERE meter = ? AND t < ? ORDER BY t LIMIT 1 OFFSET ?"
         with _translated(), self._transaction() as db:
-            meters = db.execute("SELECT DISTINCT meter FROM readings").fetchall()
-            return sum(db.execute("DELETE FROM readings WHERE meter = ? AND t < ?", (meter, before_ms)).rowcount for (meter,) in meters)
+            meter = ""
+            while found := db.execute("SELECT meter FROM readings WHERE meter > ? ORDER BY meter LIMIT 1", (meter,)).fetchone():
+                meter = found[0]
+                (until_ms,) = db.execute(oldest, (meter, before_ms, FORGET_ROWS)).fetchone() or (before_ms,)
+                gone = db.execute("DELETE FROM readings WHERE meter = ? AND t < ?", (meter, until_ms)).rowcount
+                if gone:
+                    return gone
+        return 0
 
     def close(self) -> None:
         """See SeriesStore."""
@@ -162,6 +176,13 @@ class SqliteStore:
 def _insert(table: str, columns: Sequence[str]) -> str:
     names = ", ".join(f'"{column}"' for column in columns)
     return f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({_marks(len(columns))})"  # noqa: S608 - names come from closed tables
+
+
+def _stands(db: sqlite3.Connection, columns: Sequence[str], row: tuple[object, ...]) -> bool:
+    """Tell whether the reading that is stored at this instant is this one: written again, not another one."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    found: tuple[object, ...] = db.execute(f"SELECT {names} FROM readings WHERE meter = ? AND t = ?", row[:2]).fetchone()  # noqa: S608 - closed tables
+    return found == row
 
 
 def _marks(count: int) -> str:

@@ -7,9 +7,12 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from driftwatt.readings import FailedPoll, Quality, Reading, Removed, Row
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, EpochSpan, Hello, HelloMeter, to_bytes
+from processors.adapters import sqlite
 from processors.adapters.sqlite import SqliteStore
 from processors.ports import Message
 from tests.support.plant_bench import EPOCH, NOW_MS, bench, data, reading
@@ -152,10 +155,23 @@ def test_hostile_payloads_are_set_aside_and_the_next_message_is_taken(tmp_path: 
     assert books(tmp_path) == {("-", "quarantined"): len(hostile) + 4, ("m1", "stored"): 1}
 
 
-def test_readings_past_their_keeping_leave_and_the_rest_stays(tmp_path: Path) -> None:
+def test_readings_past_their_keeping_leave_bit_by_bit_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "FORGET_ROWS", 2)
     store = SqliteStore(tmp_path / "store.sqlite3")
     store.write_readings([reading(meter, NOW_MS + at) for meter in ("m1", "m2") for at in range(4)])
-    assert store.forget_readings(NOW_MS + 3) == 6
-    assert stored(tmp_path, "m2") == [NOW_MS + 3]
-    assert store.forget_readings(NOW_MS + 3) == 0
+    assert [store.forget_readings(NOW_MS + 3) for _ in range(5)] == [2, 1, 2, 1, 0]
+    assert stored(tmp_path, "m1") == stored(tmp_path, "m2") == [NOW_MS + 3]
     store.close()
+
+
+def test_two_readings_of_one_instant_are_one_stored_and_one_set_aside(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        pipeline, link = bench(tmp_path)
+        await pipeline.begin()
+        first, second = reading("m1", NOW_MS), Reading("m1", NOW_MS, {"active_power": 9.0, "import_energy": 77.0}, clock="uncertain")
+        await pipeline.cycle([data(1, [first])])
+        await pipeline.cycle([data(2, [second])])
+        assert link.acks()[-1].upto == 2
+
+    asyncio.run(scenario())
+    assert books(tmp_path) == {("m1", "stored"): 1, ("m1", "quarantined"): 1}
