@@ -22,19 +22,13 @@ class Bells:
 
     def every_day(self, hour: int, minute: int) -> asyncio.Event:
         """Return an event that is set each day at this local time."""
-        return self._add(CronTrigger(hour=hour, minute=minute, timezone=self._zone))
-
-    def every_minutes(self, minutes: int) -> asyncio.Event:
-        """Return an event that is set at each full multiple of `minutes` past the hour."""
-        return self._add(CronTrigger(minute=f"*/{minutes}", timezone=self._zone))
-
-    def _add(self, trigger: CronTrigger) -> asyncio.Event:
         rung = asyncio.Event()
 
         async def ring() -> None:
             rung.set()
 
-        self._scheduler.add_job(ring, trigger, coalesce=True, max_instances=1, misfire_grace_time=None)
+        at = CronTrigger(hour=hour, minute=minute, timezone=self._zone)
+        self._scheduler.add_job(ring, at, coalesce=True, max_instances=1, misfire_grace_time=None)
         return rung
 
     def start(self) -> None:
