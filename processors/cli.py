@@ -8,7 +8,7 @@ from pathlib import Path
 
 from driftwatt.commands import Command
 
-HEAVY = {"apscheduler", "holidays", "influxdb_client", "jinja2", "numpy", "sse_starlette", "starlette", "uvicorn"}
+HEAVY = {"apscheduler", "holidays", "influxdb_client", "jinja2", "numpy", "starlette", "uvicorn"}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
