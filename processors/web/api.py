@@ -20,10 +20,11 @@ from processors.view import DAY_MS, Answer, AnswerWord, PlantView
 from processors.web.figures import meter_figure
 from processors.web.hub import TooManyStreamsError
 from processors.web.site import Site
-from processors.web.thin import thin
+from processors.web.thin import Row, thin
 
 log = logging.getLogger(__name__)
 MAX_SPAN_MS, MAX_POINTS, MAX_NOTE = 400 * DAY_MS, 5000, 500
+PIECE_MS = 2 * DAY_MS
 VERBS: dict[str, AnswerWord] = {"ack": "ack", "shelve": "shelve", "comment": "comment", "dismiss": "dismiss", "fixed": "fixed"}
 ALERT_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -111,12 +112,23 @@ async def history(request: Request) -> Response:
     wish = request.query_params.get("points", "1000")
     if not wish.isdecimal() or not 2 <= int(wish) <= MAX_POINTS:
         raise BadRequestError(f"points: allowed is 2 to {MAX_POINTS}")
-    rows = await view.readings(meter, quantity, start_ms, end_ms)
-    answer: dict[str, Any] = {"meter": meter, "quantity": quantity, "unit": QUANTITIES[quantity].unit, "points": thin(rows, int(wish))}
+    rows = await _thinned(view, meter, quantity, (start_ms, end_ms), int(wish))
+    answer: dict[str, Any] = {"meter": meter, "quantity": quantity, "unit": QUANTITIES[quantity].unit, "points": rows}
     if quantity == "active_power":
         span = await view.span(meter, start_ms, end_ms, tail=False)
         answer["expected"] = [[point.start_ms, point.w, point.lo, point.hi] for point in span.expected]
     return JSONResponse(answer)
+
+
+async def _thinned(view: PlantView, meter: str, quantity: str, span: tuple[int, int], points: int) -> list[Row]:
+    """Return the thinned readings of a span of any length. A long one is read in pieces: a year of seconds does not fit into memory."""
+    starts = range(span[0], span[1], PIECE_MS)
+    share = max(4, points // len(starts))
+    rows: list[Row] = []
+    for start_ms in starts:
+        piece = await view.readings(meter, quantity, start_ms, min(start_ms + PIECE_MS, span[1]))
+        rows += piece if len(starts) == 1 else thin(piece, share)
+    return thin(rows, points)
 
 
 async def energy(request: Request) -> Response:

@@ -115,6 +115,27 @@ def test_history_is_thinned_and_comes_with_the_band(page: PaperPage) -> None:
     assert len(found["expected"]) == 96
 
 
+def test_a_long_history_is_read_in_pieces_and_keeps_its_peak() -> None:
+    asked: list[tuple[int, int]] = []
+
+    class Store(PaperStore):
+        def readings(self, meter: str, quantity: str, from_ms: int, to_ms: int) -> list[tuple[int, float, int]]:
+            if to_ms - from_ms > 86_400_000:
+                asked.append((from_ms, to_ms))
+            return [(t_ms, 99.0 if t_ms == peak else 1.0, 0) for t_ms in range(from_ms, to_ms, 3_600_000)]
+
+    def changed(page: PaperPage) -> None:
+        page.store = Store(page.clock)
+
+    start, peak = NOW_MS - 30 * 86_400_000, NOW_MS - 9 * 86_400_000
+    with PaperPage(change=changed) as page:
+        points = page.ask(f"/api/v1/history?meter=office&points=40&from={start}&to={NOW_MS}").json()["points"]
+    assert [end - begin for begin, end in asked] == [2 * 86_400_000] * 15
+    assert len(points) <= 40
+    assert [value for _, value, _ in points if value > 1] == [99.0]
+    assert points[0][0] == start
+
+
 def test_energy_sums_an_area(page: PaperPage) -> None:
     one = [page.ask(f"/api/v1/energy?meter={meter}&by=1h").json()["intervals"][0]["import_wh"] for meter in ("chiller-1", "chiller-2")]
     area = page.ask("/api/v1/energy?area=chill&by=1h").json()["intervals"][0]["import_wh"]
