@@ -29,7 +29,7 @@ from config.loader import load_edge, load_profile, profile_folders, profile_hash
 from config.profiles import Profile
 from driftwatt import __version__
 from driftwatt.clock import Clock, StridingClock
-from driftwatt.errors import DriftwattError
+from driftwatt.errors import DriftwattError, meant_for_people
 from driftwatt.quantities import QUANTITIES
 from driftwatt.wire import CounterFacts, Hello, HelloMeter
 
@@ -51,18 +51,11 @@ def run(file: Path, *, clock: Clock, once: bool = False) -> int:
     except DriftwattError:
         raise
     except Exception as error:
-        known = _known(error)
+        known = meant_for_people(error)
         if known is not None:
             raise known from error
         log.error("the collector failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
         return 1
-
-
-def _known(error: BaseException) -> DriftwattError | None:
-    """Return the error meant for people that a task group has wrapped, if there is one."""
-    if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(_known, error.exceptions)), None)
-    return error if isinstance(error, DriftwattError) else None
 
 
 class _Edge:

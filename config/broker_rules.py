@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from config.edge import Broker
 from config.explain import shown
 from config.source import Fault
+from driftwatt.hosts import is_loopback
 
 EMBEDDED = "embedded"
 _ALLOWED = '"mqtts://host:8883", or "mqtt://127.0.0.1:1883" on this machine'
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address never leaves this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def split_url(url: str) -> SplitResult | None:

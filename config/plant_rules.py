@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from config.broker_rules import broker_faults, is_loopback, split_url
+from config.broker_rules import broker_faults, split_url
 from config.explain import did_you_mean, shown
 from config.plant import PlantFile
 from config.source import Fault
 from config.tables import Tariff
+from driftwatt.hosts import is_loopback
 from driftwatt.names import ID_PATTERN
 from driftwatt.quantities import QUANTITIES
 

@@ -110,3 +110,10 @@ class MissingExtra(DriftwattError):
 
     def __str__(self) -> str:
         return f"{self.module} is not installed; install it with: pip install 'driftwatt[{self.extra}]'"
+
+
+def meant_for_people(error: BaseException) -> DriftwattError | None:
+    """Return the error meant for people that a task group has wrapped, if there is one."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(meant_for_people, error.exceptions)), None)
+    return error if isinstance(error, DriftwattError) else None

@@ -23,7 +23,7 @@ from driftwatt.adapters.bells import Bells
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
-from driftwatt.errors import ConfigError, DriftwattError, Unavailable
+from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
 from driftwatt.topics import alert_topic, every_edge
 from processors.adapters.child import BrokerChild
 from processors.adapters.folder import Folder, plant_folder
@@ -79,20 +79,13 @@ def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = F
     except DriftwattError:
         raise
     except Exception as error:
-        known = _known(error)
+        known = meant_for_people(error)
         if known is not None:
             raise known from error
         log.error("the processor failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
         return 1
     finally:
         folder.close()
-
-
-def _known(error: BaseException) -> DriftwattError | None:
-    """Return the error meant for people that a task group has wrapped, if there is one."""
-    if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(_known, error.exceptions)), None)
-    return error if isinstance(error, DriftwattError) else None
 
 
 class _Plant:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import logging
 import os
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from amqtt.contexts import BrokerConfig
 from amqtt.plugins.base import BaseAuthPlugin
 
 from driftwatt.errors import ConfigError, Unavailable
+from driftwatt.hosts import is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -171,13 +171,3 @@ class EmbeddedBroker:
             stranger.cancel()
             self._serving.discard(task)
             writer.transport.abort()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address never leaves this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

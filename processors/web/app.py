@@ -15,11 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from driftwatt.errors import ConfigError, Unavailable
+from driftwatt.hosts import is_loopback
 from processors.view import PlantView
 from processors.web import api, metrics, openapi
 from processors.web.assets import Assets
 from processors.web.pages import account, alert, alerts, meter, meters, overview
-from processors.web.security import Gate, host_names, is_loopback, split_listen
+from processors.web.security import Gate, host_names, split_listen
 from processors.web.sessions import Account, Sessions
 from processors.web.site import STATIC, Site
 

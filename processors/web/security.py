@@ -34,16 +34,6 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty host means every address, as written by the user
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether an address can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def host_names(listen_host: str) -> frozenset[str]:
     """Return the names under which the page may be asked for. Addresses are always allowed: they cannot be rebound."""
     own = socket.gethostname().lower()

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from processors.web.security import HEADERS, allowed_host, is_loopback, split_listen
+from driftwatt.hosts import is_loopback
+from processors.web.security import HEADERS, allowed_host, split_listen
 from processors.web.sessions import Account, Sessions, hash_password, verify_password
 from tests.loop.page_on_paper import PaperPage
 from tests.loop.plant_on_paper import compressor_alert

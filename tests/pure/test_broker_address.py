@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from config.broker import broker_address
-from config.broker_rules import broker_faults, is_loopback
+from config.broker_rules import broker_faults
 from config.edge import Broker
 from config.values import Secret
 from driftwatt.errors import ConfigError
+from driftwatt.hosts import is_loopback
 
 
 def test_an_edge_signs_in_under_its_own_id_unless_told_otherwise(tmp_path: Path) -> None:

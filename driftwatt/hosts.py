@@ -1,0 +1,13 @@
+"""Hosts: whether one can be reached from elsewhere."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address never leaves this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
