@@ -16,6 +16,8 @@ from processors.web.pages.overview import sheets
 from processors.web.site import Site
 from processors.web.text import Figure, Text
 
+ALARM_SCORE = 6.0
+"""The detector's alarm line, as the sentence of the page says it."""
 CAUSES = ("compressor", "chiller", "moulding", "furnace", "lighting", "hvac", "pump", "incomer")
 
 
@@ -165,8 +167,9 @@ def why(view: PlantView, text: Text, alert: Alert) -> list[str]:
         lines.append(say("al.ev.days", n=str(days), hours=text.number(hours, 1 if hours % 1 > 0.05 else 0)))
     if alert.days_learned and not alert.provisional:
         lines.append(say("al.ev.learned", days=str(alert.days_learned)))
+    # An answer starts the chart anew: a score below the alarm line says nothing about why this alert opened.
     scores = [row["score"] for row in alert.evidence[:1] if isinstance(row.get("score"), float | int)]
-    lines += [say("al.ev.score", score=text.number(float(score), 1)) for score in scores]
+    lines += [say("al.ev.score", score=text.number(float(score), 1)) for score in scores if float(score) > ALARM_SCORE]
     idle = _idle(view, alert)
     if idle:
         lines.append(say("al.ev.others", names=", ".join(idle)))
