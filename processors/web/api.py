@@ -24,7 +24,7 @@ from processors.web.thin import Row, thin
 
 log = logging.getLogger(__name__)
 MAX_SPAN_MS, MAX_POINTS, MAX_NOTE = 400 * DAY_MS, 5000, 500
-PIECE_MS = 2 * DAY_MS
+PIECE_MS, LATEST_MS = 2 * DAY_MS, 4_102_444_800_000
 VERBS: dict[str, AnswerWord] = {"ack": "ack", "shelve": "shelve", "comment": "comment", "dismiss": "dismiss", "fixed": "fixed"}
 ALERT_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -39,19 +39,19 @@ def refusal(status: int, code: str, message: str) -> JSONResponse:
 
 
 def when(request: Request, name: str, default_ms: int) -> int:
-    """Return a time parameter, RFC 3339 or integer milliseconds. Raises BadRequestError."""
+    """Return a time parameter, RFC 3339 or integer milliseconds, as an instant from 1970 to 2100. Raises BadRequestError."""
     text = request.query_params.get(name)
     if text is None:
         return default_ms
     if re.fullmatch(r"\d{1,15}", text):
-        return int(text)
+        return min(int(text), LATEST_MS)
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
         raise BadRequestError(f"{name}: allowed are RFC 3339 with a zone, or milliseconds since 1970")
-    return int(parsed.timestamp() * 1000)
+    return min(max(int(parsed.timestamp() * 1000), 0), LATEST_MS)
 
 
 def window(request: Request, view: PlantView) -> tuple[int, int]:

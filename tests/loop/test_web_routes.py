@@ -115,6 +115,25 @@ def test_history_is_thinned_and_comes_with_the_band(page: PaperPage) -> None:
     assert len(found["expected"]) == 96
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "1969-12-31", "nonsense"])
+@pytest.mark.parametrize("span", ["day", "week", "month"])
+def test_days_at_the_ends_of_the_calendar_are_days_without_data(page: PaperPage, day: str, span: str) -> None:
+    assert page.ask(f"/meters/office?day={day}&range={span}").status == 200
+    assert page.ask(f"/meters/office/day.csv?day={day}&range={span}").status == 200
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "from=0001-01-01T00:00:00%2B14:00&to=1970-02-01T00:00:00Z",
+        "from=2099-12-31T00:00:00Z&to=9999-12-31T23:59:59-14:00",
+        "from=4102444000000&to=999999999999999",
+    ],
+)
+def test_times_at_the_ends_of_the_calendar_are_times_without_data(page: PaperPage, asked: str) -> None:
+    assert page.ask(f"/api/v1/energy?meter=office&{asked}").status == 200
+
+
 def test_a_long_history_is_read_in_pieces_and_keeps_its_peak() -> None:
     asked: list[tuple[int, int]] = []
 

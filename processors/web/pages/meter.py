@@ -23,6 +23,8 @@ from processors.web.site import Site
 from processors.web.text import NONE, Text
 
 RANGES = {"day": 1, "week": 7, "month": 28}
+EARLIEST = date(2000, 1, 1)
+"""No plant has data from before; the calendar's own first day has no day before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def choose(request: Request, view: PlantView) -> Choice | None:
     kind = wish if wish in RANGES else "day"
     today = local(view.zone, view.now_ms()).date()
     try:
-        last = min(today, date.fromisoformat(request.query_params.get("day", "")))
+        last = max(EARLIEST, min(today, date.fromisoformat(request.query_params.get("day", ""))))
     except ValueError:
         last = today
     first = last - timedelta(days=RANGES[kind] - 1)
