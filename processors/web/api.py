@@ -198,6 +198,7 @@ def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> 
     """Return the answer in a body. Raises BadRequestError."""
     try:
         content = json.loads(body or b"{}")
+        json.dumps(content, ensure_ascii=False).encode()  # half a character, written as an escape, can be read but not kept
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

@@ -76,7 +76,7 @@ class Tokens:
         if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
             return False
         visitor = request.cookies.get(COOKIE, "")
-        return bool(visitor and token) and hmac.compare_digest(self.token(visitor), token or "")
+        return bool(visitor and token) and hmac.compare_digest(self.token(visitor).encode(), (token or "").encode())
 
 
 class Gate:

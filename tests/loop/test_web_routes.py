@@ -227,6 +227,7 @@ def test_an_acknowledgement_is_answered_once_and_can_be_undone() -> None:
         ("ack", {"reason": "because"}),
         ("ack", []),
         ("ack", {"reason": 5}),
+        ("comment", {"note": "half a character: \ud83d"}),
         ("shelve", {"reason": "planned"}),
         ("shelve", {"until_ms": NOW_MS + 8 * 86_400_000}),
         ("shelve", {"until_ms": True}),

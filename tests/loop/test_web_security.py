@@ -59,6 +59,7 @@ def test_listen_addresses() -> None:
     [
         {"X-CSRF-Token": "0" * 64},
         {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "\xe9" * 64},
         {"Cookie": "dw_sid=" + "a" * 32},
         {"Cookie": ""},
         {"Origin": "http://evil.example"},
