@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from collector.adapters.kernel import clock_is_synchronised
-from collector.adapters.modbus import ModbusTcp, tcp_address
+from collector.adapters.links import open_bus
 from collector.adapters.outbox import Outbox
 from collector.committer import Committer
 from collector.forwarder import Forwarder, mqtt
 from collector.poller import BusPoller, Pace
 from collector.pure.blocks import meter_plan
+from collector.pure.budget import line_of
 from collector.reporter import Reporter
 from collector.stamps import Stamps
 from collector.status import edge_folder
@@ -65,7 +66,7 @@ class _Edge:
         folders = profile_folders(edge, file)
         self._profiles = {name: load_profile(name, folders) for name in {meter.profile for bus in edge.bus for meter in bus.meter}}
         self._address = broker_address(edge.broker, file.parent, edge.edge.id)
-        self._links = {bus.id: ModbusTcp(*tcp_address(bus.url), timeout_s=bus.timeout) for bus in edge.bus}
+        self._links = {bus.id: open_bus(bus.url, timeout_s=bus.timeout) for bus in edge.bus}
 
     async def main(self, *, once: bool) -> int:
         folder = edge_folder(self._edge, self._file)
@@ -124,7 +125,7 @@ class _Edge:
                 self._clock.leave()
 
     def _poller(self, at: int, bus: Bus, stamps: Stamps, committer: Committer, forwarder: Forwarder) -> BusPoller:
-        plans = [meter_plan(meter, self._profiles[meter.profile]) for meter in bus.meter]
+        plans = [meter_plan(meter, self._profiles[meter.profile], line_of(bus.url)) for meter in bus.meter]
         # A gateway paces its own line, so the profiles' pauses do not count here unless the file asks for one.
         # Buses take turns within a second, but stride together: a clock that strides waits for each of its instants.
         phase_s = 0.0 if isinstance(self._clock, StridingClock) else at % SLOTS / SLOTS
@@ -173,6 +174,8 @@ def _counters(profile: Profile) -> Iterable[tuple[str, CounterFacts]]:
     for register in profile.registers:
         if QUANTITIES[register.quantity].counter:
             raw = register.counter
+            if register.scale_register is not None:
+                raw = None  # the meter says at every reading what a count is worth: nothing that holds for the whole day
             modulus = raw.modulus * register.scale if raw and raw.modulus is not None else None
             resolution = raw.resolution * register.scale if raw and raw.resolution is not None else None
             yield register.quantity, CounterFacts(modulus, resolution, register.secondary)

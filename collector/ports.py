@@ -32,6 +32,8 @@ __all__ = [
 class MeterBus(Protocol):
     """One physical line or gateway. At most one request is under way; it is never cancelled from outside."""
 
+    name: str
+
     async def open(self) -> None:
         """Connect. Raises Unavailable."""
 

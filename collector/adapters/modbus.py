@@ -1,144 +1,151 @@
-"""Modbus TCP. The only importer of pymodbus, and the only place from which bytes go to a meter.
+"""Modbus TCP: one connection, one request at a time, each reply recognised by its transaction id.
 
-What leaves is checked as bytes: no packet with a function code outside the read-only four passes. What comes
-back is taken apart by `_Decoder`, which believes nothing and never raises, so that the validator can judge.
+A request is never cancelled from outside: its deadline lies in here. Nothing is retried and nothing reconnected here;
+both are the poller's decisions.
 """
 
 from __future__ import annotations
 
-import logging
-import struct
-from urllib.parse import urlsplit
+import asyncio
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ConnectionException, ModbusException
-from pymodbus.pdu import DecodePDU, ModbusPDU
+from collector.adapters.pipes import Pipe
+from collector.pure.adu import MBAP_BYTES, read_body, refuse_writes, take_tcp, tcp_frame
+from collector.pure.frames import BusFault, Reply, Request
 
-from collector.pure.frames import FUNCTION_CODE, READ_ONLY, BusFault, Reply, Request
-from driftwatt.errors import ConfigError, Unavailable
+__all__ = ["ModbusTcp", "refuse_writes"]
 
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # it shouts at every timeout; the poller tells it once
-
-_NEVER = 2**31
-_HEADER = 7  # bytes before the function code: transaction, protocol, length, unit
+LAST_TRANSACTION = 0xFFFF
+_HALF = 0x8000
 
 
-class _Answer(ModbusPDU):
-    """Any reply, taken apart but not judged."""
+class Exchange:
+    """What every kind of bus shares: one request under way, and the deadline of its reply."""
 
-    byte_count = -1
-
-
-class _Decoder(DecodePDU):
-    """Takes any reply for what it says. pymodbus' own loses the connection over a frame that it does not know."""
-
-    def decode(self, frame: bytes) -> ModbusPDU:
-        """Return function code, exception code or registers as they stand in the frame; never raises."""
-        answer = _Answer()
-        answer.function_code = frame[0] if frame else 0
-        if answer.function_code & 0x80:
-            answer.exception_code = frame[1] if len(frame) > 1 else 0
-        elif len(frame) > 1:
-            answer.byte_count = frame[1]
-            answer.registers = struct.unpack_from(f">{(len(frame) - 2) // 2}H", frame, 2)
-        return answer
-
-
-class ModbusTcp:
-    """A MeterBus over Modbus TCP: one connection, one request at a time, no retries of its own."""
-
-    def __init__(self, host: str, port: int, *, timeout_s: float) -> None:
-        self.name = f"tcp://{host}:{port}"
-        self._host, self._port, self._timeout_s = host, port, timeout_s
-        self._client: AsyncModbusTcpClient | None = None
-        self._asked = self._unit = 0
-        self._strange = ""
+    def __init__(self, pipe: Pipe, *, timeout_s: float) -> None:
+        self.name = pipe.name
+        self._pipe, self._timeout_s = pipe, timeout_s
+        self._open = False
+        self._asked: Request | None = None
+        self._answer: asyncio.Future[Reply] | None = None
+        self._deadline_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._received = bytearray()
 
     async def open(self) -> None:
         """See MeterBus."""
         await self.close()
-        client = AsyncModbusTcpClient(
-            self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0, trace_packet=self._trace
-        )
-        client.ctx.framer.decoder = _Decoder(is_server=False)
-        client.set_max_no_responses(_NEVER)  # whether the link is dead is the poller's decision
-        if not await client.connect():
-            client.close()
-            raise Unavailable(f"cannot connect to {self.name}")
-        self._client = client
-
-    async def read(self, request: Request) -> Reply:
-        """See MeterBus."""
-        client = self._client
-        if client is None or not client.connected:
-            raise BusFault("link", f"{self.name} is not connected", link_lost=True)
-        self._strange, self._unit = "", request.unit
-        ask = client.read_holding_registers if request.kind == "holding" else client.read_input_registers
-        try:
-            answer = await ask(request.address, count=request.count, device_id=request.unit)
-        except ConnectionException as error:
-            raise BusFault("link", f"{self.name}: connection lost", link_lost=True) from error
-        except ModbusException as error:
-            raise self._silence(client) from error
-        return self._reply(request, answer)
+        await self._pipe.open(self._take, self._lost)
+        self._received.clear()
+        self._open = True
 
     async def close(self) -> None:
         """See MeterBus."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._hang_up()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _reply(self, request: Request, answer: ModbusPDU) -> Reply:
-        function = answer.function_code
-        if function & 0x80:
-            if function & 0x7F != FUNCTION_CODE[request.kind] or answer.transaction_id != self._asked:
-                raise BusFault("mismatch", f"an exception to another request: function {function & 0x7F}")
-            raise BusFault(f"exception_{answer.exception_code}")
-        byte_count = answer.byte_count if isinstance(answer, _Answer) else -1
-        return Reply(answer.dev_id, function, byte_count, tuple(answer.registers), answer.transaction_id, self._asked)
+    async def _exchange(self, request: Request, frame: bytes, patience_s: float) -> Reply:
+        """Send `frame` and return what `_take` makes of the bytes that come. Raises BusFault."""
+        loop = asyncio.get_running_loop()
+        self._asked, self._answer = request, loop.create_future()
+        try:
+            self._pipe.send(frame)
+            self._wait_until(loop, loop.time() + patience_s)
+            return await self._answer
+        except OSError as error:
+            self._hang_up()
+            raise BusFault("link", f"{self.name}: {error}", link_lost=True) from error
+        finally:
+            self._asked = self._answer = None
 
-    def _silence(self, client: AsyncModbusTcpClient) -> BusFault:
+    def _check_free(self) -> None:
+        if self._answer is not None:
+            raise RuntimeError(f"{self.name}: a request is under way")
+        if not self._open:
+            raise BusFault("link", f"{self.name} is not connected", link_lost=True)
+
+    def _wait_until(self, loop: asyncio.AbstractEventLoop, deadline_s: float) -> None:
+        """Arm the one timer, unless it looks early enough anyway: most replies come and leave it running."""
+        self._deadline_s = deadline_s
+        if self._timer is not None and self._timer.when() > deadline_s:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = loop.call_at(deadline_s, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._answer is None or self._answer.done():
+            return
+        if loop.time() < self._deadline_s:
+            self._wait_until(loop, self._deadline_s)
+        else:
+            self._fail(self._silence())
+
+    def _succeed(self, reply: Reply) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(reply)
+
+    def _fail(self, fault: BusFault) -> None:
+        if fault.link_lost:
+            self._hang_up()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(fault)
+
+    def _hang_up(self) -> None:
+        self._open = False
+        self._received.clear()
+        self._pipe.close()
+
+    def _lost(self, why: str) -> None:
+        self._fail(BusFault("timeout", f"{self.name}: connection lost before the reply: {why}", link_lost=True))
+        self._hang_up()
+
+    def _take(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _silence(self) -> BusFault:
         """Return why there was no reply in time, as far as the bytes that did come tell."""
-        if not client.connected:
-            return BusFault("timeout", f"{self.name}: connection lost before the reply", link_lost=True)
-        if client.ctx.recv_buffer:
+        raise NotImplementedError
+
+
+class ModbusTcp(Exchange):
+    """A MeterBus over Modbus TCP."""
+
+    def __init__(self, pipe: Pipe, *, timeout_s: float) -> None:
+        super().__init__(pipe, timeout_s=timeout_s)
+        self._transaction = 0
+
+    async def read(self, request: Request) -> Reply:
+        """See MeterBus."""
+        self._check_free()
+        self._transaction = self._transaction % LAST_TRANSACTION + 1  # never 0: that is what a gateway says that echoes none
+        return await self._exchange(request, tcp_frame(request, self._transaction), self._timeout_s)
+
+    def _take(self, data: bytes) -> None:
+        received = self._received
+        received += data
+        try:
+            while frame := take_tcp(received):
+                del received[: MBAP_BYTES + len(frame[1])]
+                self._judge(*frame)
+        except ValueError:
+            self._fail(BusFault("frame", f"{self.name} sends bytes that are no Modbus TCP", link_lost=True))
+
+    def _judge(self, transaction: int, body: bytes) -> None:
+        request = self._asked
+        if request is None or (transaction and 0 < (self._transaction - transaction) % LAST_TRANSACTION < _HALF):
+            return  # a reply that came after its time; its request has failed already
+        try:
+            reply = read_body(request, body, transaction, self._transaction)
+        except BusFault as fault:
+            self._fail(fault)
+        else:
+            self._succeed(reply)
+
+    def _silence(self) -> BusFault:
+        if self._received:
             # The rest may still come and would be taken for the start of the next reply: only a new connection is clean.
-            return BusFault("frame", f"{len(client.ctx.recv_buffer)} bytes that are no whole frame", link_lost=True)
-        if self._strange:
-            return BusFault("mismatch", self._strange)
+            return BusFault("frame", f"{len(self._received)} bytes that are no whole frame", link_lost=True)
         return BusFault("timeout", f"no reply within {self._timeout_s:g} s")
-
-    def _trace(self, sending: bool, data: bytes) -> bytes:  # noqa: FBT001 – pymodbus calls it by position
-        if sending:
-            refuse_writes(data)
-            self._asked = int.from_bytes(data[:2], "big")
-        elif len(data) >= _HEADER:
-            self._note_strange(int.from_bytes(data[:2], "big"), data[6])
-        return data
-
-    def _note_strange(self, transaction: int, unit: int) -> None:
-        """Remember what pymodbus is about to skip. An older transaction is a reply that came late, which is no mismatch."""
-        if transaction > self._asked:
-            self._strange = f"transaction {transaction} answered transaction {self._asked}"
-        elif transaction == self._asked and unit != self._unit:
-            self._strange = f"unit {unit} answered for unit {self._unit}"
-
-
-def refuse_writes(packet: bytes) -> None:
-    """Raise PermissionError unless `packet`, as it would go out on Modbus TCP, carries a read-only function code."""
-    if len(packet) < 8 or packet[7] not in READ_ONLY:
-        raise PermissionError(f"refused to send to a meter: {packet[:16].hex(' ')}")
-
-
-def tcp_address(url: str) -> tuple[str, int]:
-    """Return host and port of a `tcp://host[:port]` url. Raises ConfigError for anything else."""
-    parts = urlsplit(url)
-    if parts.scheme in ("rtu", "rtu-tcp"):
-        raise ConfigError("serial lines come with a later version", found=repr(url), allowed="tcp://host:502")
-    try:
-        port = parts.port or 502
-    except ValueError:
-        port = 0
-    if parts.scheme != "tcp" or not parts.hostname or not 0 < port < 65536:
-        raise ConfigError("bus url is not understood", found=repr(url), allowed="tcp://host:502")
-    return parts.hostname, port

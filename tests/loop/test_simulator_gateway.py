@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from collector.adapters.modbus import ModbusTcp
+from collector.adapters.links import open_bus
 from collector.ports import BusFault, Request
 from collector.pure.decode import compile_block
 from collector.pure.plan import plan
@@ -58,7 +58,7 @@ def test_every_planned_request_of_a_model_is_answered_with_its_load(model: str, 
     profile = load_profile(model)
 
     async def read_all(port: int) -> dict[str, float]:
-        bus = ModbusTcp("127.0.0.1", port, timeout_s=5.0)
+        bus = open_bus(f"tcp://127.0.0.1:{port}", timeout_s=5.0)
         await bus.open()
         values: dict[str, float] = {}
         for planned in plan(profile.registers, profile.limits, 7):
@@ -89,7 +89,7 @@ def test_every_planned_request_of_a_model_is_answered_with_its_load(model: str, 
 )
 def test_what_a_model_does_not_allow_is_refused_as_the_model_does(request_: Request, reason: str) -> None:
     async def ask(port: int) -> str:
-        bus = ModbusTcp("127.0.0.1", port, timeout_s=5.0)
+        bus = open_bus(f"tcp://127.0.0.1:{port}", timeout_s=5.0)
         await bus.open()
         try:
             answer = await bus.read(request_)
@@ -104,7 +104,7 @@ def test_what_a_model_does_not_allow_is_refused_as_the_model_does(request_: Requ
 
 def test_an_identity_that_must_be_read_alone_is_only_given_alone() -> None:
     async def ask(port: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        bus = ModbusTcp("127.0.0.1", port, timeout_s=5.0)
+        bus = open_bus(f"tcp://127.0.0.1:{port}", timeout_s=5.0)
         await bus.open()
         alone = (await bus.read(Request(7, "input", 0x0B, 1))).registers
         among = (await bus.read(Request(7, "input", 0x0A, 2))).registers
@@ -143,7 +143,7 @@ def test_the_instant_of_the_registers_is_asked_at_each_request() -> None:
     planned = plan([energy], profile.limits, 7)[0]
 
     async def read_twice(port: int) -> list[float]:
-        bus = ModbusTcp("127.0.0.1", port, timeout_s=5.0)
+        bus = open_bus(f"tcp://127.0.0.1:{port}", timeout_s=5.0)
         await bus.open()
         values = [compile_block(planned).decode((await bus.read(planned.request)).registers)[0]["import_energy"] for _ in range(2)]
         await bus.close()
