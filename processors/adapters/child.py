@@ -26,9 +26,12 @@ class BrokerChild:
     listen: str
     password_file: Path
     process: asyncio.subprocess.Process | None = None
+    _ended: bool = False
 
     async def start(self) -> str:
         """Start it and return its address. Raises Unavailable when it does not come up."""
+        if self._ended:
+            raise Unavailable("the embedded broker was ended")
         command = [sys.executable, "-m", "driftwatt", "broker", "--listen", self.listen, "--password-file", str(self.password_file)]
         self.process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, preexec_fn=_die_with_parent)
         assert self.process.stdout is not None
@@ -38,15 +41,18 @@ class BrokerChild:
             line = ""
         address = line.rpartition(" ")[2]
         if not address.startswith("mqtt://"):
-            await self.stop()
+            await self._kill()
             raise Unavailable(f"the embedded broker does not start on {self.listen}")
         return address
 
     async def watch(self) -> None:
-        """Start it again whenever it ends. Cancel to stop watching."""
-        while self.process is not None:
-            code = await self.process.wait()
-            log.warning("the embedded broker ended with code %s; starting it again", code)
+        """Start it again whenever it ends, until it runs. Returns after `stop`."""
+        while not self._ended:
+            if self.process is not None:
+                code = await self.process.wait()
+                if self._ended:
+                    return
+                log.warning("the embedded broker ended with code %s; starting it again", code)
             await asyncio.sleep(AGAIN_S)
             try:
                 await self.start()
@@ -54,7 +60,11 @@ class BrokerChild:
                 log.warning("%s", error)
 
     async def stop(self) -> None:
-        """End it; never raises."""
+        """End it for good; never raises."""
+        self._ended = True
+        await self._kill()
+
+    async def _kill(self) -> None:
         process, self.process = self.process, None
         if process is None or process.returncode is not None:
             return

@@ -79,6 +79,31 @@ def test_the_embedded_broker_is_started_again_when_it_dies_and_ends_with_us(tmp_
     folder.close()
 
 
+def test_an_embedded_broker_that_does_not_come_back_at_once_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processors.adapters.child.AGAIN_S", 0.1)
+    folder = Folder(tmp_path)
+
+    async def scenario() -> None:
+        child = BrokerChild(f"127.0.0.1:{free_port()}", folder.broker_user()[2])
+        await child.start()
+        first = child.process
+        assert first is not None
+        mine = child.listen
+        child.listen = "192.0.2.1:1"
+        watching = asyncio.create_task(child.watch())
+        os.kill(first.pid, signal.SIGKILL)
+        while child.process is not None:  # noqa: ASYNC110 - nothing announces that a start failed
+            await asyncio.sleep(0.05)
+        child.listen = mine
+        while child.process is None or child.process is first:  # noqa: ASYNC110 - nothing announces the restart
+            await asyncio.sleep(0.05)
+        await child.stop()
+        await watching
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+    folder.close()
+
+
 def test_a_broker_that_cannot_listen_is_unavailable(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
 
