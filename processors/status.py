@@ -9,6 +9,7 @@ from typing import Any
 from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt import __version__
+from driftwatt.clock import SystemClock
 from processors.adapters import records
 from processors.adapters.folder import STATE, STORE, plant_folder, read_status
 from processors.pipeline import Alarm, Pipeline
@@ -74,7 +75,7 @@ def plant_status(file: Path) -> dict[str, Any]:
 def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     """Return the books of the plant, one object per meter and UTC day, the newest `days` of them. Raises ConfigErrors, Unavailable.
 
-    With the embedded store every line is compared with the readings that are really there.
+    With the embedded store every line is compared with the readings that are really there, as long as they are kept.
     """
     plant = load_plant(file)
     folder = plant_folder(file, plant.plant.data_dir, plant.plant.id)
@@ -86,14 +87,17 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     owners = {meter.id: meter.edge for meter in plant.meter}
     lines = books.ledger(records.book_rows(folder / STATE, known[0]), records.edge_lines(folder / STATE, known[0]), owners)
     if plant.store.kind == "sqlite":
+        kept_from_ms = SystemClock().now_ms() - round(plant.store.raw_retention * 1000)
         for line in lines:
-            _compare(line, folder / STORE)
+            _compare(line, folder / STORE, kept_from_ms)
     return lines
 
 
-def _compare(line: dict[str, Any], store: Path) -> None:
+def _compare(line: dict[str, Any], store: Path, kept_from_ms: int) -> None:
     start = datetime.strptime(line["day"], "%Y-%m-%d").replace(tzinfo=UTC)
     from_ms = int(start.timestamp() * 1000)
+    if from_ms < kept_from_ms:
+        return
     line["in_store"] = records.readings_in_store(store, line["meter"], from_ms, from_ms + DAY_MS)
     # The store is read after the books, so that it may hold more than they say, never less.
     missing = line["stored"] + line.get("imported", 0) - line["in_store"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -65,6 +66,12 @@ def test_readings_reach_the_store_and_the_books_and_the_daemon_leaves_cleanly(tm
     line = lines["m1"]
     assert [line[key] for key in ("polled", "committed", "stored", "waiting", "in_store")] == [4, 3, 3, 0, 3]
     assert lines["-"]["quarantined"] == 1
+    (store,) = tmp_path.rglob("store.sqlite3")
+    with closing(sqlite3.connect(store, isolation_level=None)) as db:
+        db.execute("DELETE FROM readings")
+    assert [line["missing"] for line in plant_ledger(file) if line["meter"] == "m1"] == [3]
+    write_plant(tmp_path, broker, store='kind = "sqlite"\nraw_retention = "1s"')
+    assert "missing" not in next(line for line in plant_ledger(file) if line["meter"] == "m1"), "what is past its keeping is not missed"
 
 
 def test_a_second_processor_on_the_same_folder_is_refused(tmp_path: Path, broker: str) -> None:
