@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from collector.ports import BusFault, MeterBus, Reply, Request, RowSink
 from collector.pure.blocks import Block, MeterPlan
-from collector.pure.patience import FRUITLESS_TO_REOPEN, is_silence, reconnect_delay_s
+from collector.pure.patience import FRUITLESS_TO_REOPEN, STEP_MS, is_silence, reconnect_delay_s
 from collector.pure.roster import MeterState, PolledMeter
 from collector.pure.validate import check
 from driftwatt.clock import Clock
@@ -190,7 +190,8 @@ class BusPoller:
             return None
         full = now_s >= meter.slow_due_s - EARLY_S
         t_ms, clock_state = self._stamps()
-        t_ms += t_ms == meter.last_ms
+        if 0 <= meter.last_ms - t_ms <= STEP_MS:  # small corrections of the clock are followed, but no instant is given twice
+            t_ms = meter.last_ms + 1
         values: dict[str, float] = {}
         doubt: dict[str, int] = {}
         poll = await self._ask_all(meter.plan.full if full else meter.plan.fast, values, doubt)

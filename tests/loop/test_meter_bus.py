@@ -24,7 +24,7 @@ from config.edge import Meter
 from config.profiles import Profile
 from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigError, Unavailable
-from driftwatt.readings import ClockState, FailedPoll, Quality, Reading, Row
+from driftwatt.readings import ClockState, FailedPoll, Quality, Reading, Removed, Row
 
 TIMEOUT_S = 0.25
 Answer = Callable[["Asked"], Awaitable[bytes | None]]
@@ -500,6 +500,24 @@ def test_stopping_waits_for_the_request_under_way_and_not_for_the_next_poll() ->
                 poller.stop()
                 await task
             assert not poller.connected
+
+    asyncio.run(scene())
+
+
+def test_a_clock_that_is_set_back_a_little_gives_no_instant_twice() -> None:
+    said = iter([5000, 5200, 4900, 5200, 5400, 2000, 2200])
+
+    async def scene() -> None:
+        async with gateway(well) as (_, bus):
+            kept = Kept()
+            poller = BusPoller("line-1", bus, [plan_of(1)], clock=SystemClock(), sink=kept, stamps=lambda: (next(said, 9000), "ok"))
+            task = asyncio.create_task(poller.run())
+            async with asyncio.timeout(10):
+                while len(kept.rows) < 7:  # noqa: ASYNC110 – what is waited for may be any state
+                    await asyncio.sleep(0.01)
+                poller.stop()
+                await task
+            assert [row.t_ms for row in kept.rows[:7] if not isinstance(row, Removed)] == [5000, 5200, 5201, 5202, 5400, 2000, 2200]
 
     asyncio.run(scene())
 
