@@ -29,6 +29,7 @@ from processors.pure.answers import (
     standing,
     told_of,
     undo,
+    unshelve,
 )
 from processors.pure.appraise import AlertContext, appraise
 from processors.pure.outputs import DataFinding, Output, WasteFinding
@@ -48,7 +49,9 @@ __all__ = [
     "on_time",
     "on_voice",
     "shelve",
+    "silent_meters",
     "undo",
+    "unshelve",
 ]
 
 KNOWN_AFTER_MS = 72 * 3_600_000
@@ -93,6 +96,11 @@ def on_silence(book: AlertBook, meter: str, *, since_ms: int, at_ms: int, contex
 def on_voice(book: AlertBook, meter: str, *, at_ms: int) -> Change:
     """Clear the device alert of a meter that speaks again."""
     return _change(book, [_gone(alert, at_ms, "back") for alert in book.values() if _silent(alert, meter)])
+
+
+def silent_meters(book: AlertBook) -> frozenset[str]:
+    """Return the meters whose silence is an open alert: one look at a book that may be long, for all of them."""
+    return frozenset(alert.meter for alert in book.values() if _silent(alert, alert.meter))
 
 
 def _silent(alert: Alert, meter: str) -> bool:

@@ -6,7 +6,7 @@
 | dismiss as new normal | closed | `new_normal`: the load is right, learn it |
 | dismiss otherwise | closed | `dismissed`: a false alarm |
 | fixed | closed | `fixed`: the reference stays |
-| shelve, comment | shelved, as it was | nothing |
+| shelve, unshelve, comment | shelved, as before, as it was | nothing |
 """
 
 from __future__ import annotations
@@ -102,6 +102,15 @@ def shelve(book: AlertBook, alert: str, *, by: str, at_ms: int, until_ms: int, r
         raise NotPossibleError("say why")
     after = _said(was, HistoryLine(at_ms, "shelved", by, reason, note))
     return _one(book, replace(after, state="shelved", shelved_until_ms=until_ms, shelved_excess_kw=feeders.excess_kw(was)))
+
+
+def unshelve(book: AlertBook, alert: str, *, by: str, at_ms: int) -> Change:
+    """Take up again before the time: acknowledged if somebody had done so, else waiting. Raises NotPossibleError, KeyError."""
+    was = book[alert]
+    if was.state != "shelved":
+        raise NotPossibleError(f"an alert that is {was.state} is not shelved")
+    after = _said(was, HistoryLine(at_ms, "unshelve", by))
+    return _one(book, replace(after, state="acked" if was.ack_by else "unacked", shelved_until_ms=None, shelved_excess_kw=None))
 
 
 def dismiss(book: AlertBook, alert: str, *, by: str, at_ms: int, reason: str, note: str = "") -> Change:

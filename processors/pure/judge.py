@@ -75,34 +75,41 @@ class Judge:
 
         A meter that was not heard since `started_ms` is given the usual time before its silence is news.
         """
+        told = alerts.silent_meters(self.book)
         for meter, policy in self.policies.items():
             silent_ms = now_ms - heard_ms.get(meter, started_ms)
             if silent_ms >= max(SILENT_MS, POLLS_MISSED * policy.every_ms):
                 since_ms = now_ms - silent_ms
-                self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
+                if meter not in told:
+                    self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
                 self._wake(meter, now_ms, products)
-            elif meter in heard_ms:
+            elif meter in heard_ms and meter in told:
                 self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
         self._change(alerts.on_time(self.book, now_ms), products)
 
     def tried(self, answer: Answer) -> Change:
         """Return what an answer would change. Raises KeyError for an unknown alert, NotPossibleError with the reason."""
         self.book[answer.alert]
-        who, at_ms, alert = answer.by, answer.at_ms, answer.alert
-        if answer.what == "ack":
-            return alerts.acknowledge(self.book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
-        if answer.what == "undo":
-            return alerts.undo(self.book, alert, by=who, at_ms=at_ms)
-        if answer.what == "comment":
-            return alerts.comment(self.book, alert, by=who, at_ms=at_ms, note=answer.note)
-        if answer.what == "shelve":
-            until_ms = answer.until_ms or at_ms
-            return alerts.shelve(self.book, alert, by=who, at_ms=at_ms, until_ms=until_ms, reason=answer.reason, note=answer.note)
-        if answer.what == "dismiss":
-            return alerts.dismiss(self.book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
-        if answer.what == "fixed":
-            return alerts.fixed(self.book, alert, by=who, at_ms=at_ms, note=answer.note)
-        raise alerts.NotPossibleError(f"{answer.what} is not known")
+        book, alert, who, at_ms = self.book, answer.alert, answer.by, answer.at_ms
+        match answer.what:
+            case "ack":
+                change = alerts.acknowledge(book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
+            case "undo":
+                change = alerts.undo(book, alert, by=who, at_ms=at_ms)
+            case "comment":
+                change = alerts.comment(book, alert, by=who, at_ms=at_ms, note=answer.note)
+            case "shelve":
+                until_ms = answer.until_ms or at_ms
+                change = alerts.shelve(book, alert, by=who, at_ms=at_ms, until_ms=until_ms, reason=answer.reason, note=answer.note)
+            case "unshelve":
+                change = alerts.unshelve(book, alert, by=who, at_ms=at_ms)
+            case "dismiss":
+                change = alerts.dismiss(book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
+            case "fixed":
+                change = alerts.fixed(book, alert, by=who, at_ms=at_ms, note=answer.note)
+            case unknown:
+                raise alerts.NotPossibleError(f"{unknown} is not known")
+        return change
 
     def on_answer(self, answer: Answer, products: Products) -> Alert:
         """Take a person's answer. Raises as `tried` does."""

@@ -125,11 +125,25 @@ def test_an_acknowledgement_can_be_taken_back_by_the_same_person() -> None:
     assert one.on_answer(Answer(alert.id, "undo", "minh", T + 2), Products()).state == "unacked"
 
 
+@pytest.mark.parametrize("before", ["acked", "unacked"])
+def test_what_was_shelved_can_be_taken_up_again(before: str) -> None:
+    one = judge()
+    alert = silenced(one)
+    if before == "acked":
+        one.on_answer(Answer(alert.id, "ack", "minh", T + 1, "checking"), Products())
+    one.on_answer(Answer(alert.id, "shelve", "minh", T + 2, "planned", until_ms=T + 3_600_000), Products())
+    again = one.on_answer(Answer(alert.id, "unshelve", "lan", T + 3), Products())
+    assert (again.state, again.shelved_until_ms) == (before, None)
+    assert [(line.what, line.by) for line in again.history[-2:]] == [("shelved", "minh"), ("unshelve", "lan")]
+
+
 def test_an_answer_that_the_rules_forbid_changes_nothing() -> None:
     one = judge()
     alert = silenced(one)
     with pytest.raises(NotPossibleError):
         one.on_answer(Answer(alert.id, "undo", "minh", T + 1), Products())
+    with pytest.raises(NotPossibleError, match="is not shelved"):
+        one.on_answer(Answer(alert.id, "unshelve", "minh", T + 1), Products())
     with pytest.raises(NotPossibleError):
         one.on_answer(Answer(alert.id, "explode", "minh", T + 1), Products())  # type: ignore[arg-type]
     with pytest.raises(KeyError):
