@@ -13,6 +13,7 @@ from driftwatt.clock import Clock
 from driftwatt.readings import FailedPoll, Reading
 from driftwatt.wire import EdgeState, Hello
 from processors.pure.board import EdgeNow, MeterNow, Progress, Snapshot
+from processors.pure.intake import FUTURE_MS
 from processors.pure.outputs import Advice, Readiness
 
 MIN_PAUSE_S = 0.25
@@ -91,9 +92,11 @@ class Board:
         self._readers.discard(queue)
 
     def on_rows(self, edge: str, rows: Iterable[Reading | FailedPoll]) -> None:
-        """Take rows of one edge, from either road."""
+        """Take rows of one edge, from either road. One of the future would stand for ever as the newest: it is left out."""
         now_ms = self.clock.now_ms()
         for row in rows:
+            if row.t_ms > now_ms + FUTURE_MS:
+                continue
             known = self._meters.get(row.meter)
             if known and isinstance(row, Reading):
                 self.heard_ms[row.meter] = now_ms

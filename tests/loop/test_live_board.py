@@ -104,6 +104,18 @@ def test_edges_say_when_they_came_and_went() -> None:
     in_loop(scenario)
 
 
+def test_a_row_of_the_future_is_not_shown_for_ever() -> None:
+    async def scenario(board: Board, _clock: BenchClock) -> None:
+        board.on_rows("hall-a", [reading("m1", NOW_MS + 6 * 60_000), reading("m1", NOW_MS)])
+        shown = board.snapshot().meters["m1"].reading
+        assert shown is not None
+        assert shown.t_ms == NOW_MS
+        board.on_rows("hall-a", [reading("m2", NOW_MS + 6 * 60_000)])
+        assert "m2" not in board.heard_ms
+
+    in_loop(scenario)
+
+
 def test_the_past_being_filled_in_is_progress_until_it_reaches_the_present() -> None:
     async def scenario(board: Board, _clock: BenchClock) -> None:
         board.on_stored("hall-a", NOW_MS - 10_000_000)
