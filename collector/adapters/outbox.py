@@ -35,6 +35,8 @@ ROW_BYTES = 700
 ROW_OVERHEAD_BYTES = 40
 CLAIM_AHEAD = 500
 """Rows beyond those sent that are claimed with them, so that not every message needs a sync."""
+KEPT_ASIDE = 6
+"""Damaged files that stay for people: a disk that dies must not fill up with them."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -209,6 +211,9 @@ class Outbox:
         for rest in ("", "-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
                 self._path.with_name(FILE + rest).rename(self._path.with_name(aside + rest))
+        kept = sorted(self._path.parent.glob(f"{FILE}.damaged-*"), key=lambda path: path.stat().st_mtime)
+        for oldest in kept[:-KEPT_ASIDE]:
+            oldest.unlink()
         log.error("outbox damaged (%s): set aside as %s, starting a new one; what it held and the plant has not is lost", error, aside)
         self._alarm("outbox_damaged", f"the outbox was damaged and set aside as {aside}")
 

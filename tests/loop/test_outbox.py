@@ -249,6 +249,16 @@ def test_a_file_that_is_no_outbox_is_set_aside_and_said_so(tmp_path: Path, caplo
     assert [path.name for path in tmp_path.glob("*.damaged-*")]
 
 
+def test_a_disk_that_dies_does_not_fill_up_with_damaged_files(tmp_path: Path) -> None:
+    async def nothing(outbox: Outbox) -> None:
+        assert outbox.held()
+
+    for _ in range(9):
+        (tmp_path / FILE).write_bytes(b"this was a database once" * 1000)
+        run(tmp_path, nothing)
+    assert len(list(tmp_path.glob("*.damaged-*"))) <= 6
+
+
 @pytest.mark.parametrize("when", ["start", "running"])
 def test_pages_that_cannot_be_read_are_set_aside_and_polling_goes_on(tmp_path: Path, when: str) -> None:
     def ruin() -> None:
