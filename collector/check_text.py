@@ -12,17 +12,17 @@ from collector.pure.budget import BusCost, EdgeCost, MeterCost
 from config.edge import EdgeFile
 
 
-def as_text(finding: Finding) -> str:
-    """Return the lines for people. Errors come alone: they are all there is to mend."""
+def as_text(finding: Finding, *, brief: bool = False) -> str:
+    """Return the lines for people, without requests and sizes when `brief`. Errors come alone: they are all there is to mend."""
     if finding.errors:
         return "\n".join(str(error) for error in finding.errors)
     head = f"{finding.file}: {finding.kind} file is " + ("right" if not finding.impossible else "right, but cannot work")
     lines = [head]
-    if finding.cost is not None:
+    if finding.cost is not None and not brief:
         lines += _cost(finding.cost, finding.content)
     lines += [f"impossible: {text}" for text in finding.impossible]
     lines += [f"warning: {text}" for text in finding.warnings]
-    lines += [f"note: {text}" for text in finding.notes]
+    lines += [f"note: {text}" for text in finding.notes if not brief]
     return "\n".join(lines)
 
 

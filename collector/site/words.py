@@ -1,0 +1,187 @@
+"""How the site tools say what they found: short lines for a phone on a ladder, and objects for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from collector.pure.plausible import Meaning, believable
+from collector.site.asking import Answers, advice, place
+from collector.site.scanning import Found, Match
+from collector.site.watching import Line, Watched
+from config.profiles import WIDTHS, Profile, Register
+from driftwatt.quantities import QUANTITIES
+from driftwatt.readings import Quality
+
+_SIGN = {"fail": "BAD ", "warn": "warn", "note": "note"}
+_WIDEST_TEXT = 32
+_ONE_VALUE = 4
+_ABSURD = 1e8
+
+
+def found_line(found: Found) -> str:
+    """Return what is said when a scan has found a unit."""
+    match = found.best
+    if match is None:
+        why = f"strange answers ({found.strange})" if found.strange else "answers, but no profile fits"
+        return f"unit {found.unit:<3}  {why}"
+    sure = "sure" if match.sure else f"likely, {match.score:.0%} plausible"
+    lines = [f"unit {found.unit:<3}  {match.profile}  {sure}", f"          {evidence(match)}"]
+    if match.swapped:
+        lines.append(f"          {match.swapped} are SWAPPED: set the order in the meter")
+    if not match.sure and len(found.matches) > 1:
+        lines.append("          or: " + ", ".join(other.profile for other in found.matches[1:4]))
+    return "\n".join(lines)
+
+
+def evidence(match: Match) -> str:
+    """Return what a model was recognised by."""
+    said = [f"code {' '.join(f'0x{word:04X}' for word in match.code)}"] if match.code else []
+    values = match.values or {}
+    said += [f"{values[name]:.1f} V" for name in ("voltage_l1",) if name in values]
+    said += [f"{values[name]:.2f} Hz" for name in ("frequency",) if name in values]
+    said += [f"{values[name] / 1000:.2f} kW" for name in ("active_power",) if name in values]
+    return ", ".join(said)
+
+
+def blocks(url: str, found: Iterable[Found]) -> str:
+    """Return the `[[bus]]` with a `[[bus.meter]]` per unit, ready for edge.toml; what cannot be used yet is a comment."""
+    lines = ["[[bus]]", 'id = "line-1"', f'url = "{url}"']
+    for one in found:
+        match = one.best
+        lines += ["", f"# unit {one.unit}: {evidence(match) if match else 'no profile fits; driftwatt dump records it'}"]
+        if match is not None and match.swapped:
+            lines.append(f"# its {match.swapped} are swapped: set the order in the meter, or copy the profile and change `order`")
+        mark = "" if match else "# "
+        profile = match.profile if match else "?"
+        block = ["[[bus.meter]]", f'id = "meter-{one.unit}"', f"unit = {one.unit}", f'profile = "{profile}"', 'every = "10s"']
+        lines += [mark + text for text in block]
+    return "\n".join(lines) + "\n"
+
+
+def edge_file(edge: str, broker: str, url: str, found: Sequence[Found]) -> str:
+    """Return a whole edge.toml for what a scan found."""
+    return f'[edge]\nid = "{edge}"\n\n[broker]\nurl = "{broker}"\n\n{blocks(url, found)}'
+
+
+def found_object(found: Found) -> dict[str, Any]:
+    """Return one unit for scripts."""
+    matches = [
+        {key: value for key, value in asdict(match).items() if key != "values"} | {"values": match.values} for match in found.matches
+    ]
+    return {"unit": found.unit, "profile": found.best.profile if found.best else None, "strange": found.strange or None, "matches": matches}
+
+
+def reading_lines(answers: Answers, profile: Profile, *, wide: bool = True) -> list[str]:
+    """Return a line per quantity: value, unit, raw registers and what is to be doubted."""
+    lines = []
+    for register in profile.registers:
+        name = register.quantity
+        if name not in answers.raw:
+            continue
+        raw = " ".join(f"{word:04X}" for word in answers.raw[name])
+        value = answers.values.get(name)
+        shown = "–" if value is None else _scaled(value, QUANTITIES[name].unit)
+        where = f"  {register.kind[0]} 0x{register.address:04X}" if wide else ""
+        lines.append(f"{name:<22} {shown:>13}  {raw:<19} {quality(name, answers)}{where}")
+    for request, fault in answers.faults:
+        lines.append(f"{place(request)}: {fault.reason}\n  {advice(fault)}")
+    return lines
+
+
+def register_object(register: Register, answers: Answers) -> dict[str, Any]:
+    """Return one quantity for scripts."""
+    name = register.quantity
+    return {
+        "quantity": name,
+        "value": answers.values.get(name),
+        "unit": QUANTITIES[name].unit,
+        "quality": quality(name, answers),
+        "raw": [f"{word:04X}" for word in answers.raw.get(name, ())],
+        "kind": register.kind,
+        "address": register.address,
+    }
+
+
+def known_lines(profiles: Mapping[str, Profile], start: int, count: int) -> list[str]:
+    """Return which quantities the known models keep at these addresses."""
+    return [
+        f"0x{each.address:04X} in {name}: {each.quantity}, {each.kind} {each.type} {each.order}"
+        for name, profile in profiles.items()
+        for each in profile.registers
+        if start <= each.address < start + count
+    ]
+
+
+def quality(name: str, answers: Answers) -> str:
+    """Return the quality word of one quantity; a value that no plant has is `absurd`."""
+    if name not in answers.values:
+        return str(Quality(answers.doubt.get(name, 0)).name or "missing").lower()
+    return "good" if believable(name, answers.values[name]) else "ABSURD"
+
+
+def meaning_lines(meanings: Sequence[Meaning], *, count: int, everything: bool) -> list[str]:
+    """Return a line per meaning of a block of `count` registers; the plausible ones are marked with a star.
+
+    Of up to four registers all meanings as one value are shown, of the rest the plausible ones; or everything.
+    """
+    lines = []
+    for one in meanings:
+        whole = WIDTHS.get(one.type, count) == count and count <= _ONE_VALUE
+        if everything or (whole if count <= _ONE_VALUE else one.guess):
+            value = f"{one.value:.7g}" if isinstance(one.value, float) else str(one.value)[:_WIDEST_TEXT]
+            lines.append(f"{'*' if one.guess else ' '} 0x{one.address:04X}  {one.type:<9} {one.order}  {value:<14} {one.guess}".rstrip())
+    return lines
+
+
+def line_lines(line: Line) -> list[str]:
+    """Return what `check --live` says of one bus."""
+    lines = [f"{line.bus.id}  {line.bus.url}"]
+    if line.problem:
+        return [*lines, *(f"  BAD   {text}" if at == 0 else f"        {text.strip()}" for at, text in enumerate(line.problem.splitlines()))]
+    for watched in line.meters:
+        lines += _meter_lines(watched)
+    return lines
+
+
+def line_object(line: Line) -> dict[str, Any]:
+    """Return one bus for scripts."""
+    meters = [
+        {
+            "meter": each.meter.id,
+            "unit": each.meter.unit,
+            "profile": each.meter.profile,
+            "ok": not each.failed,
+            "verdicts": [asdict(verdict) for verdict in each.verdicts],
+            "values": dict(each.snapshots[-1].values) if each.snapshots else {},
+        }
+        for each in line.meters
+    ]
+    return {"bus": line.bus.id, "url": line.bus.url, "ok": not line.failed, "problem": line.problem or None, "meters": meters}
+
+
+def _meter_lines(watched: Watched) -> list[str]:
+    levels = [verdict.level for verdict in watched.verdicts]
+    head = "BAD " if "fail" in levels else "warn" if "warn" in levels else "ok  "
+    lines = [f"  {head}  {watched.meter.id}  unit {watched.meter.unit}  {_summary(watched)}".rstrip()]
+    for verdict in watched.verdicts:
+        lines.append(f"        {_SIGN[verdict.level].strip() + ': ' if verdict.level == 'note' else ''}{verdict.text}")
+        lines += [f"        → {verdict.todo}"] if verdict.todo else []
+    return lines
+
+
+def _summary(watched: Watched) -> str:
+    values: Mapping[str, float] = watched.snapshots[-1].values if watched.snapshots and not watched.failed else {}
+    said = [f"{values['voltage_l1']:.0f} V"] if "voltage_l1" in values else []
+    said += [f"{values['active_power'] / 1000:.2f} kW"] if "active_power" in values else []
+    return ", ".join(said)
+
+
+def _scaled(value: float, unit: str) -> str:
+    if abs(value) >= _ABSURD * (1000 if unit.endswith("h") else 1):
+        return f"{value:.3g} {unit}"
+    if unit in ("Wh", "varh", "VAh") and abs(value) >= 1000:
+        return f"{value / 1000:,.2f} k{unit}"
+    digits = 3 if unit in ("1", "A", "Hz") else 1
+    return f"{value:,.{digits}f} {unit if unit != '1' else ''}".rstrip()
