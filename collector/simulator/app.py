@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collector.simulator import fleet, folder, history
+from collector.simulator.faults import Fault, Mischief
 from collector.simulator.journal import Journal
 from collector.simulator.load import Load
 from collector.simulator.meter import Electric, SimulatedMeter
@@ -16,6 +17,7 @@ from collector.simulator.plant import BUSES, POINTS, build
 from collector.simulator.server import Gateway, Simulator
 from collector.simulator.steel import load_year
 from collector.simulator.waste import hidden
+from collector.simulator.wire import Listen
 from config.loader import load_profile
 from config.profiles import Profile
 from driftwatt.clock import SharedInstant, SystemClock
@@ -32,7 +34,8 @@ class Order:
     write: Path | None
     meters: int | None
     profile: str
-    listen: tuple[tuple[str, int], ...]
+    listen: tuple[Listen, ...]
+    faults: tuple[Fault, ...]
     seed: int
     now_ms: int | None
     instant: Path | None
@@ -46,7 +49,7 @@ async def run(order: Order) -> int:
     """Write and serve what was ordered, until SIGTERM or SIGINT. Returns the exit code."""
     now_ms = _Instant(order.instant)
     if order.meters is not None:
-        gateways = [fleet.gateway(order.meters, order.profile, seed=order.seed, address=_addresses(order, 1)[0])]
+        gateways = [fleet.gateway(order.meters, order.profile, seed=order.seed, at=_places(order, 1)[0])]
         return await _serve(gateways, now_ms, order, lambda _ports: None)
     if order.write is None:
         seed, times = folder.read(order.folder or Path())
@@ -68,8 +71,8 @@ async def run(order: Order) -> int:
         print(f"written to {order.write}", flush=True)
         return 0
     gateways = [
-        Gateway(bus, host, port, _meters(bus, plant.loads, profiles))
-        for bus, (host, port) in zip(BUSES, _addresses(order, len(BUSES)), strict=True)
+        Gateway(bus, at.host, at.port, _meters(bus, plant.loads, profiles), at.wire)
+        for bus, at in zip(BUSES, _places(order, len(BUSES)), strict=True)
     ]
     return await _serve(gateways, now_ms, order, write)
 
@@ -78,17 +81,24 @@ async def _serve(gateways: list[Gateway], now_ms: Callable[[], int], order: Orde
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    simulator = Simulator(now_ms, Journal(order.log))
+    mischief = Mischief(order.faults, seed=order.seed, now_s=SystemClock().monotonic_s)
+    simulator = Simulator(now_ms, Journal(order.log), mischief)
     ports = {gateway.name: await simulator.listen(gateway) for gateway in gateways}
     ready(ports)
     for gateway in gateways:
-        print(f"{gateway.name}: {len(gateway.meters)} meters on tcp://{gateway.host}:{ports[gateway.name]}", flush=True)
+        print(f"{gateway.name}: {len(gateway.meters)} meters on {_url(gateway, ports)}", flush=True)
     print("ready", flush=True)
     books = asyncio.create_task(simulator.keep_books())
     await ended.wait()
     books.cancel()
     await simulator.stop()
+    if order.faults:
+        print("faults: " + (", ".join(f"{kind} {count}" for kind, count in sorted(mischief.counts.items())) or "none struck"), flush=True)
     return 0
+
+
+def _url(gateway: Gateway, ports: Mapping[str, int]) -> str:
+    return Listen(gateway.host, gateway.port, gateway.wire).url(ports[gateway.name])
 
 
 def _meters(bus: str, loads: Mapping[str, Load], profiles: Mapping[str, Profile]) -> dict[int, SimulatedMeter]:
@@ -101,11 +111,13 @@ def _meters(bus: str, loads: Mapping[str, Load], profiles: Mapping[str, Profile]
     return meters
 
 
-def _addresses(order: Order, count: int) -> tuple[tuple[str, int], ...]:
+def _places(order: Order, count: int) -> tuple[Listen, ...]:
     if not order.listen:
-        return tuple(("127.0.0.1", _FIRST_PORT + at) for at in range(count))
+        return tuple(Listen("127.0.0.1", _FIRST_PORT + at) for at in range(count))
     if len(order.listen) != count:
         raise ConfigError("--listen is needed once per bus", found=str(len(order.listen)), allowed=str(count))
+    if order.write is not None and any(at.wire.framing != "tcp" for at in order.listen):
+        raise ConfigError("a plant is written with gateways", found="a serial line", allowed="tcp://HOST:PORT with --write")
     return order.listen
 
 

@@ -21,7 +21,20 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--meters", type=int, metavar="N", help="instead of a plant: N meters of one model on one gateway")
     parser.add_argument("--profile", default="eastron-sdm630", metavar="NAME", help="the model of --meters (default: %(default)s)")
     parser.add_argument(
-        "--listen", action="append", default=[], metavar="URL", help="tcp://HOST:PORT of a gateway, once per bus; port 0 takes a free one"
+        "--listen",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="once per bus: tcp://HOST:PORT or rtu-tcp://HOST:PORT of a gateway (port 0 takes a free one), "
+        "or pty:LINK?baud=9600&format=8N1 for a serial line at that speed",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[=VALUE][:SHARE%%][@FROM-TO]",
+        help="what goes wrong, how often, from and to which second after the start: delay=S, late=TIMEOUT, drop, duplicate, crc, noise, "
+        "echo, half, wrong-unit, wrong-function, short, long, tid0, busy, illegal=FIRST-LAST, dead=UNIT,…; may be given several times",
     )
     parser.add_argument("--seed", type=int, default=1, help="another seed is another plant (default: %(default)s)")
     parser.add_argument("--now", type=int, metavar="MS", help="the instant at which the demo starts, UTC ms (default: now)")
@@ -45,6 +58,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _order(arguments: argparse.Namespace) -> Order:
     from collector.simulator.app import Order
+    from collector.simulator.faults import fault
+    from collector.simulator.wire import listen
 
     chosen = [name for name in ("folder", "write", "meters") if getattr(arguments, name) is not None]
     if len(chosen) != 1:
@@ -54,7 +69,8 @@ def _order(arguments: argparse.Namespace) -> Order:
         write=arguments.write,
         meters=arguments.meters,
         profile=arguments.profile,
-        listen=tuple(_address(url) for url in arguments.listen),
+        listen=tuple(listen(url) for url in arguments.listen),
+        faults=tuple(fault(text) for text in arguments.fault),
         seed=arguments.seed,
         now_ms=arguments.now,
         instant=arguments.instant,
@@ -65,20 +81,15 @@ def _order(arguments: argparse.Namespace) -> Order:
     )
 
 
-def _address(url: str) -> tuple[str, int]:
-    host, colon, port = url.removeprefix("tcp://").rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError("--listen is not understood", found=repr(url), allowed="tcp://127.0.0.1:5020")
-    return host.strip("[]"), int(port)
-
-
 SIMULATE = Command(
     name="simulate",
     summary="Run meters that answer like real ones, with the load of a demo plant or of a fleet.",
     examples=(
         "  driftwatt simulate --write plant                            # only write the files\n"
         "  driftwatt simulate plant --listen tcp://127.0.0.1:5020 --listen tcp://127.0.0.1:5021\n"
-        "  driftwatt simulate --meters 50 --listen tcp://127.0.0.1:5020"
+        "  driftwatt simulate --meters 50 --listen tcp://127.0.0.1:5020\n"
+        "  driftwatt simulate --meters 20 --listen 'pty:/tmp/meters?baud=9600'       # read it as rtu:///tmp/meters?baud=9600\n"
+        "  driftwatt simulate --meters 5 --listen pty:/tmp/meters --fault crc:1% --fault late=1:5% --fault dead=3@0-120"
     ),
     configure=_configure,
     run=_run,

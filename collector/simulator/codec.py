@@ -68,12 +68,16 @@ def parse_read(pdu: bytes) -> Read:
     return Read(KIND_OF_FUNCTION[function], address, count)
 
 
-def reply(header: Header, function: int, registers: Sequence[int]) -> bytes:
-    """Return the frame that answers a read."""
-    size = 2 * len(registers)
-    return struct.pack(f">HHHBBB{len(registers)}H", header.transaction, 0, size + 3, header.unit, function, size, *registers)
+def registers(function: int, words: Sequence[int]) -> bytes:
+    """Return the PDU that answers a read."""
+    return struct.pack(f">BB{len(words)}H", function, 2 * len(words), *words)
 
 
-def refuse(header: Header, function: int, code: int) -> bytes:
-    """Return the frame of an exception."""
-    return HEADER.pack(header.transaction, 0, 3, header.unit) + bytes([function | 0x80, code])
+def refusal(function: int, code: int) -> bytes:
+    """Return the PDU of an exception."""
+    return bytes([function | 0x80, code])
+
+
+def frame(header: Header, pdu: bytes) -> bytes:
+    """Return a PDU as it goes out on Modbus TCP to the transaction and unit of `header`."""
+    return HEADER.pack(header.transaction, 0, len(pdu) + 1, header.unit) + pdu

@@ -8,6 +8,7 @@ from collector.simulator.load import SLOT_MS, Curve, Ripple
 from collector.simulator.meter import Electric, SimulatedMeter
 from collector.simulator.plant import Use
 from collector.simulator.server import Gateway
+from collector.simulator.wire import Listen
 from config.loader import load_profile
 from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigError
@@ -15,7 +16,7 @@ from driftwatt.errors import ConfigError
 MAX_METERS = 247
 
 
-def gateway(count: int, profile_name: str, *, seed: int, address: tuple[str, int]) -> Gateway:
+def gateway(count: int, profile_name: str, *, seed: int, at: Listen) -> Gateway:
     """Return a gateway with units 1 … `count`, called `meter-001` and so on. Raises ConfigError."""
     if not 1 <= count <= MAX_METERS:
         raise ConfigError("--meters is out of range", found=str(count), allowed=f"1 … {MAX_METERS}, the unit ids of one bus")
@@ -28,7 +29,7 @@ def gateway(count: int, profile_name: str, *, seed: int, address: tuple[str, int
         mean_w = _mean_w(use, seed * 1000 + unit)
         load = Curve(mean_w, origin_ms=origin_ms, start_wh=1e6 * unit, ripple=Ripple(0.05, 6), seed=seed * 1000 + unit)
         meters[unit] = SimulatedMeter(f"meter-{unit:03}", profile, load, Electric(0.9, seed=unit))
-    return Gateway("fleet", *address, meters)
+    return Gateway("fleet", at.host, at.port, meters, at.wire)
 
 
 def _mean_w(use: Use, seed: int) -> Callable[[int], float]:

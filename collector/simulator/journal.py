@@ -1,6 +1,7 @@
 """The book of every reply that a simulator sent to its end, so that what is stored can be traced to what was served.
 
-One line per reply: `t_ms unit meter kind address registers`, registers as hexadecimal words without spaces.
+One line per reply: `t_ms unit meter kind address registers [faults]`, registers as hexadecimal words without spaces,
+faults joined by `+`. A reply with a fault of LIES was sent to be refused: its values are foreign wherever they turn up.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TextIO, cast
 from collector.ports import Request
 from collector.pure.decode import compile_block
 from collector.pure.plan import PlannedRequest, words
+from collector.simulator.faults import LIES
 from config.profiles import Kind, Profile
 
 _FLUSH_BYTES = 16_384
@@ -21,7 +23,7 @@ _FLUSH_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One reply: when (the instant its values belong to), whose, and the registers as sent."""
+    """One reply: when (the instant its values belong to), whose, the registers as sent, and the faults that struck it."""
 
     t_ms: int
     unit: int
@@ -29,6 +31,12 @@ class Entry:
     kind: Kind
     address: int
     registers: tuple[int, ...]
+    faults: str = ""
+
+    @property
+    def true(self) -> bool:
+        """Whether a reader may believe it."""
+        return not LIES & set(self.faults.split("+"))
 
     def values(self, profile: Profile) -> dict[str, float]:
         """Return the quantities of the profile that lie whole in this reply, decoded, in canonical units."""
@@ -54,8 +62,9 @@ class Journal:
         """Write down one reply that was sent."""
         if self._file is None:
             return
-        words_text = pack(f">{len(entry.registers)}H", *entry.registers).hex()
-        line = f"{entry.t_ms} {entry.unit} {entry.meter} {entry.kind} {entry.address} {words_text}\n"
+        words_text = pack(f">{len(entry.registers)}H", *entry.registers).hex() or "-"
+        faults = f" {entry.faults}" if entry.faults else ""
+        line = f"{entry.t_ms} {entry.unit} {entry.meter} {entry.kind} {entry.address} {words_text}{faults}\n"
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _FLUSH_BYTES:
@@ -82,18 +91,19 @@ def served(path: Path) -> Iterator[Entry]:
         for line in lines:
             if not line.endswith("\n"):
                 return
-            t_ms, unit, meter, kind, address, words_text = line.split()
+            t_ms, unit, meter, kind, address, words_text, *faults = line.split()
+            words_text = words_text.strip("-")
             registers = tuple(int(words_text[at : at + 4], 16) for at in range(0, len(words_text), 4))
-            yield Entry(int(t_ms), int(unit), meter, cast("Kind", kind), int(address), registers)
+            yield Entry(int(t_ms), int(unit), meter, cast("Kind", kind), int(address), registers, *faults)
 
 
 def served_values(path: Path, profiles: Mapping[str, Profile]) -> dict[tuple[str, str], dict[float, list[int]]]:
-    """Return, by (meter, quantity), each value that was ever served with the instants at which it was.
+    """Return, by (meter, quantity), each value that was ever truly served with the instants at which it was.
 
     `profiles` maps meter ids to the profiles they are read with.
     """
     out: dict[tuple[str, str], dict[float, list[int]]] = {}
-    for each in served(path):
+    for each in filter(lambda entry: entry.true, served(path)):
         for quantity, value in each.values(profiles[each.meter]).items():
             out.setdefault((each.meter, quantity), {}).setdefault(value, []).append(each.t_ms)
     return out

@@ -1,4 +1,4 @@
-"""Gateways: Modbus TCP listeners with several meters behind each, that tell the truth about one instant."""
+"""Gateways and serial lines with several meters behind each, that tell the truth about one instant, or lie on request."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from collector.simulator import codec
+from collector.simulator.answers import Answers
+from collector.simulator.faults import Mischief
 from collector.simulator.journal import Entry, Journal
+from collector.simulator.line import Line, NotModbus
 from collector.simulator.meter import SimulatedMeter
+from collector.simulator.terminal import Terminal
+from collector.simulator.wire import NETWORK, Wire
 from driftwatt.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -20,29 +24,42 @@ FLUSH_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A listener and the meters behind it by unit id."""
+    """A listener, or a serial line when its wire has a link, and the meters behind it by unit id."""
 
     name: str
     host: str
     port: int
     meters: Mapping[int, SimulatedMeter]
+    wire: Wire = NETWORK
 
 
 class Simulator:
-    """Serves gateways until stopped. `now_ms` says which instant the registers show."""
+    """Serves gateways until stopped. `now_ms` says which instant the registers show, `mischief` what goes wrong."""
 
-    def __init__(self, now_ms: Callable[[], int], journal: Journal) -> None:
+    def __init__(self, now_ms: Callable[[], int], journal: Journal, mischief: Mischief | None = None) -> None:
         self._now_ms = now_ms
         self._journal = journal
+        self._mischief = mischief or Mischief()
         self._servers: list[asyncio.Server] = []
-        self._lines: set[_Line] = set()
+        self._terminals: list[Terminal] = []
+        self._connections: set[_Connection] = set()
+
+    @property
+    def glued(self) -> int:
+        """Requests that serial lines did not understand because the silence before them was too short."""
+        return sum(terminal.glued for terminal in self._terminals)
 
     async def listen(self, gateway: Gateway) -> int:
-        """Begin to serve one gateway and return its port. Raises Unavailable when the port is in use."""
+        """Begin to serve one gateway and return its port, 0 for a serial line. Raises Unavailable, ConfigError for impossible faults."""
+        self._mischief.fits(gateway.wire.framing)
+        answers = Answers(gateway.meters, self._now_ms, self._mischief, framing=gateway.wire.framing)
+        if gateway.wire.link is not None:
+            self._terminals.append(Terminal(gateway.wire.link, gateway.wire, answers, self._journal))
+            return 0
         loop = asyncio.get_running_loop()
         try:
             server = await loop.create_server(
-                lambda: _Line(gateway.meters, self._now_ms, self._journal, self._lines), gateway.host, gateway.port
+                lambda: _Connection(answers, gateway.wire, self._journal, self._connections), gateway.host, gateway.port
             )
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
@@ -61,44 +78,38 @@ class Simulator:
         """Hang up everywhere and close the books."""
         for server in self._servers:
             server.close()
-        for line in list(self._lines):
-            line.hang_up()
+        for connection in list(self._connections):
+            connection.hang_up()
+        for terminal in self._terminals:
+            terminal.close()
         self._journal.close()
 
 
-class _Line(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """One connection. A reply is noted in the journal once its last byte is with the kernel."""
 
-    def __init__(self, meters: Mapping[int, SimulatedMeter], now_ms: Callable[[], int], journal: Journal, lines: set[_Line]) -> None:
-        self._meters, self._now_ms, self._journal, self._lines = meters, now_ms, journal, lines
+    def __init__(self, answers: Answers, wire: Wire, journal: Journal, connections: set[_Connection]) -> None:
+        self._journal, self._connections = journal, connections
+        self._line = Line(answers, wire, self._send)
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
         self._unsent: list[Entry] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=0)  # resume_writing then means that everything has left
         self._transport = transport
-        self._lines.add(self)
+        self._connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._lines.discard(self)
+        self._line.hang_up()
+        self._connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        while len(self._received) >= codec.HEADER.size:
-            try:
-                header = codec.parse_header(bytes(self._received[: codec.HEADER.size]))
-            except ValueError as error:
-                log.warning("hanging up: %s", error)
-                self.hang_up()
-                return
-            end = codec.HEADER.size - 1 + header.length
-            if len(self._received) < end:
-                return
-            pdu = bytes(self._received[codec.HEADER.size : end])
-            del self._received[:end]
-            self._answer(header, pdu)
+        try:
+            self._line.heard(data)
+        except NotModbus as error:
+            log.warning("hanging up: %s", error)
+            self.hang_up()
 
     def resume_writing(self) -> None:
         for entry in self._unsent:
@@ -110,19 +121,10 @@ class _Line(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
-    def _answer(self, header: codec.Header, pdu: bytes) -> None:
+    def _send(self, data: bytes, entry: Entry | None) -> None:
         assert self._transport is not None
-        try:
-            request = codec.parse_read(pdu)
-            meter = self._meters.get(header.unit)
-            if meter is None:
-                raise codec.Refusal(codec.NO_ANSWER_BEHIND_GATEWAY)
-            t_ms = self._now_ms()
-            registers = meter.read(request.kind, request.address, request.count, t_ms)
-        except codec.Refusal as refusal:
-            self._transport.write(codec.refuse(header, pdu[0], refusal.code))
-            return
-        self._transport.write(codec.reply(header, pdu[0], registers))
-        self._unsent.append(Entry(t_ms, header.unit, meter.name, request.kind, request.address, registers))
-        if not self._transport.get_write_buffer_size():
-            self.resume_writing()
+        self._transport.write(data)
+        if entry is not None:
+            self._unsent.append(entry)
+            if not self._transport.get_write_buffer_size():
+                self.resume_writing()
