@@ -108,7 +108,8 @@ def _close_hour(state: DetectorState, hour: Hour, settings: Settings, at_ms: int
         return state, outputs
     b = day.bin(hour.hour)
     test = fast.step(state.fast, kw, b, off=schedule.mask[b] != RUNNING, at_ms=hour.start_ms)
-    state, said = _heed_fast(replace(state, fast=test), test, settings, at_ms)
+    state = DetectorState(state.seen_ms, None, state.day, state.gate, test, state.memory, state.events)
+    state, said = _heed_fast(state, test, settings, at_ms)
     return state, outputs + said
 
 
@@ -158,7 +159,7 @@ def _close_day(state: DetectorState, day: Day, settings: Settings, at_ms: int) -
 def _day_ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:
     """Return the band of a whole local day, against the clean reference while waste is running."""
     memory = state.memory
-    if memory.schedule is None or memory.shape is None:
+    if not settings.band or memory.schedule is None or memory.shape is None:
         return ()
     theta = state.events[0].clean[TOT] if state.events else memory.charts[TOT].ridge.theta
     level = memory.schedule.level

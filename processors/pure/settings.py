@@ -14,6 +14,7 @@ class Settings:
 
     `threshold` is the score log10 ARL₀ above which a waste event opens. `off_bins`, if given, are the 168
     hour-of-week bins (Monday 00:00 first) that the operator says are off-hours; they replace the learned ones.
+    `band` off leaves out the expected power, which a history without a page does not need.
     """
 
     meter: str
@@ -21,3 +22,4 @@ class Settings:
     calendar: SiteCalendar
     threshold: float = 6.0
     off_bins: tuple[bool, ...] | None = None
+    band: bool = True

@@ -1,0 +1,169 @@
+"""`driftwatt analyse` on small histories: input.csv in, expected.jsonl or expected-error.txt out.
+
+`options.txt` of a case holds further arguments. After a meant change of the method, look at the difference and
+write the expected files anew with DRIFTWATT_WRITE_CASES=1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftwatt.__main__ import main
+from driftwatt.readings import Quality
+from tests.support.loads import Load, nights_on
+
+CASES = Path(__file__).parent / "analyse"
+NAMES = sorted(path.name for path in CASES.iterdir() if path.is_dir())
+WRITE = "DRIFTWATT_WRITE_CASES" in os.environ
+Capture = pytest.CaptureFixture[str]
+
+
+def _options(case: Path) -> list[str]:
+    file = case / "options.txt"
+    return [word.replace("CASE", str(case)) for word in file.read_text(encoding="utf-8").split()] if file.exists() else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_case_gives_what_it_should(name: str, tmp_path: Path, capsys: Capture) -> None:
+    case, out = CASES / name, tmp_path / "out.jsonl"
+    code = main(["analyse", str(case / "input.csv"), "--meter", name, "--out", str(out), *_options(case)])
+    said = capsys.readouterr().err.replace(str(case / "input.csv"), "input.csv")
+    expected, wrong = case / "expected.jsonl", case / "expected-error.txt"
+    if WRITE:
+        (expected if code == 0 else wrong).write_text(out.read_text(encoding="utf-8") if code == 0 else said, encoding="utf-8")
+    if wrong.exists():
+        assert (code, said) == (1, wrong.read_text(encoding="utf-8"))
+        assert not out.exists()
+    else:
+        assert (code, said) == (0, "")
+        assert out.read_bytes() == expected.read_bytes()
+
+
+def _written(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(["timestamp,value", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def _wasteful(seed: int = 5) -> list[str]:
+    return [f"{_iso(each.start_ms)},{each.import_wh / 1000:.5g}" for each in Load(seed, quarters=4).intervals(64, nights_on(7.0, 40.9))]
+
+
+def _iso(t_ms: int) -> str:
+    from processors.pure.event_lines import iso
+
+    return iso(t_ms).replace(".000", "")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_history_cut_anywhere_and_carried_on_writes_the_same_bytes(tmp_path: Path) -> None:
+    rows = _wasteful()
+    whole = tmp_path / "whole.jsonl"
+    csv = _written(tmp_path / "m.csv", rows)
+    assert main(["analyse", str(csv), "--auto-answer", "72h", "--out", str(whole)]) == 0
+    pieces = b""
+    cuts = [0, 17, 41 * 24 + 7, 44 * 24, len(rows)]
+    for n, (a, b) in enumerate(pairwise(cuts)):
+        part, out, state = _written(tmp_path / f"m{n}.csv", rows[a:b]), tmp_path / f"{n}.jsonl", tmp_path / "state"
+        more = ["--interval", "1h"] if n == 0 else ["--state-in", str(state)]
+        more += ["--state-out", str(state)] if b < len(rows) else []
+        assert main(["analyse", str(part), "--meter", "m", "--auto-answer", "72h", "--out", str(out), *more]) == 0
+        pieces += out.read_bytes()
+    assert pieces == whole.read_bytes()
+    assert any(line["type"] == "waste" for line in _lines(whole))
+
+
+def test_the_same_file_may_be_taken_up_where_it_was_left(tmp_path: Path) -> None:
+    csv, state = _written(tmp_path / "m.csv", _wasteful()), str(tmp_path / "state")
+    until = _iso(next(iter(Load(5).intervals(1))).start_ms + 42 * 86_400_000)
+    outs = [tmp_path / f"{n}.jsonl" for n in range(3)]
+    assert main(["analyse", str(csv), "--out", str(outs[0])]) == 0
+    assert main(["analyse", str(csv), "--until", until, "--state-out", state, "--out", str(outs[1])]) == 0
+    assert main(["analyse", str(csv), "--state-in", state, "--out", str(outs[2])]) == 0
+    assert outs[1].read_bytes() + outs[2].read_bytes() == outs[0].read_bytes()
+
+
+def test_an_empty_value_and_a_missing_row_write_the_same_bytes(tmp_path: Path) -> None:
+    rows = _wasteful()
+    holes = set(range(900, 960)) | set(range(0, len(rows), 37))
+    outs = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    kept = [[row for n, row in enumerate(rows) if n not in holes], [f"{r.split(',')[0]}," if n in holes else r for n, r in enumerate(rows)]]
+    for out, each in zip(outs, kept, strict=True):
+        assert main(["analyse", str(_written(tmp_path / "m.csv", each)), "--out", str(out)]) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+def test_a_folder_gives_the_same_bytes_with_one_worker_and_with_two(tmp_path: Path) -> None:
+    for seed in (5, 6, 7):
+        _written(tmp_path / f"m{seed}.csv", _wasteful(seed))
+    (tmp_path / "series.json").write_text('{"m5": {"tz": "Asia/Ho_Chi_Minh", "freq": "1h"}}', encoding="utf-8")
+    for jobs in ("1", "2"):
+        more = ["--series", str(tmp_path / "series.json"), "--jobs", jobs]
+        assert main(["analyse", "--dir", str(tmp_path), "--out", str(tmp_path / jobs), *more]) == 0
+    for seed in (5, 6, 7):
+        one, two = (tmp_path / jobs / f"m{seed}.jsonl" for jobs in ("1", "2"))
+        assert one.read_bytes() == two.read_bytes()
+        assert _lines(one)[-1]["type"] == "summary"
+
+
+def test_answers_of_people_change_what_is_said(tmp_path: Path) -> None:
+    csv, out, answers = _written(tmp_path / "m.csv", _wasteful()), tmp_path / "out.jsonl", tmp_path / "answers.jsonl"
+    assert main(["analyse", str(csv), "--out", str(out)]) == 0
+    opened = next(line for line in _lines(out) if line["type"] == "waste")
+    answer = {"event": opened["event"], "at": opened["at"].replace("T", "T").replace(".000", ""), "answer": "new_normal"}
+    answers.write_text(json.dumps(answer) + "\n", encoding="utf-8")
+    assert main(["analyse", str(csv), "--answers", str(answers), "--out", str(out)]) == 0
+    mine = [line for line in _lines(out) if line["type"] == "waste" and line["event"] == opened["event"]]
+    assert [line["state"] for line in mine] == ["opened", "closed"]
+    assert mine[-1]["reason"] == "new_normal"
+
+
+def test_doubt_in_the_data_is_neither_learned_nor_judged(tmp_path: Path) -> None:
+    rows = _wasteful()
+    at = 41 * 24
+    plain = rows[:at]
+    doubtful = [f"{row},estimated" if n >= at else f"{row},good" for n, row in enumerate(rows)]
+    file, out = tmp_path / "m.csv", tmp_path / "out.jsonl"
+    file.write_text("timestamp,value,quality\n" + "\n".join(doubtful) + "\n", encoding="utf-8")
+    assert main(["analyse", str(file), "--out", str(out)]) == 0
+    assert [line for line in _lines(out) if line["type"] == "waste"] == []
+    assert _lines(out)[-1]["valid_days"] == len(plain) // 24
+    assert Quality.ESTIMATED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "nothing to analyse"),
+        (["m.csv", "--tz", "Mars/Olympus"], "no such time zone"),
+        (["m.csv", "--auto-answer", "soon"], "not a length of time"),
+        (["m.csv", "--until", "yesterday"], "not ISO 8601"),
+        (["m.csv", "n.csv", "--state-in", "s"], "go with one file"),
+        (["m.csv", "--tariff", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line(arguments: list[str], problem: str, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["analyse", *arguments, "--out", str(tmp_path / "out")]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_a_snapshot_of_something_else_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "s").write_bytes(b"nothing")
+    csv = _written(tmp_path / "m.csv", _wasteful()[:30])
+    assert main(["analyse", str(csv), "--state-in", str(tmp_path / "s"), "--out", str(tmp_path / "out")]) == 2
+    assert "not a snapshot" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_said_and_the_others_are_analysed(tmp_path: Path, capsys: Capture) -> None:
+    csv = _written(tmp_path / "m.csv", _wasteful()[:60])
+    assert main(["analyse", str(tmp_path / "none.csv"), str(csv), "--jobs", "1", "--out", str(tmp_path / "out")]) == 1
+    assert "No such file" in capsys.readouterr().err
+    assert (tmp_path / "out" / "m.jsonl").exists()
