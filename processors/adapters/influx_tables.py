@@ -1,0 +1,75 @@
+"""Reads whole tables of an InfluxDB store in InfluxQL, a slice of time after the other. All server generations speak it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from config.plant import Store
+from driftwatt.errors import ConfigError, Unavailable
+from processors.pure.lines import INTERVAL_NAMES
+
+TIMEOUT_S = 30.0
+SLICE_MS = 86_400_000
+WIDE_SLICE_MS = 31 * SLICE_MS
+_FIXED = {"expected_15m": ("meter", "t", "w", "lo", "hi"), "drivers_1h": ("driver", "t", "value", "coverage")}
+
+
+class InfluxTables:
+    """The tables of one site. `meters` are those that the plant file lists. Every method raises Unavailable."""
+
+    def __init__(self, store: Store, folder: Path, site: str, meters: Sequence[str]) -> None:
+        bucket = store.bucket or store.database
+        if not store.url or not bucket:
+            raise ConfigError(
+                "an InfluxDB store needs url and bucket (or database)", key="store", found=f"url {store.url}, bucket {bucket}"
+            )
+        self._url, self._site, self._meters = store.url.rstrip("/"), site, list(meters)
+        self._database, _, self._retention = bucket.partition("/")
+        token = store.token.reveal(folder) if store.token else ""
+        self._headers = {"Authorization": f"Token {token}"} if token else {}
+        self._http = urllib3.PoolManager(timeout=urllib3.Timeout(TIMEOUT_S), retries=False)
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """Return the columns of a table; those of events are the server's fields of today."""
+        if table in _FIXED:
+            return _FIXED[table]
+        if table.startswith("energy_"):
+            return ("meter", "t", *INTERVAL_NAMES.values())
+        fields = [row[0] for row in self._rows(f'SHOW FIELD KEYS FROM "{table}"')[1]]
+        return ("meter", "t", *sorted(fields))
+
+    def series(self, table: str) -> list[str]:
+        """Return the listed meters."""
+        return [] if table == "drivers_1h" else self._meters
+
+    def points(self, table: str, series: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
+        """Yield the points of a meter in `[from_ms, to_ms)`, ascending; a slice in memory at most."""
+        step = SLICE_MS if table == "readings" else WIDE_SLICE_MS
+        for start in range(from_ms, to_ms, step):
+            where = f"\"meter\" = '{series}' AND \"site\" = '{self._site}' AND time >= {start}ms AND time < {min(start + step, to_ms)}ms"
+            names, rows = self._rows(f'SELECT * FROM "{table}" WHERE {where}')  # noqa: S608 - ids and our own names
+            for row in rows:
+                point = {"meter": series, "t": row[0], **dict(zip(names[1:], row[1:], strict=True))}
+                point.pop("site", None)
+                yield point
+
+    def _rows(self, query: str) -> tuple[list[str], list[list[Any]]]:
+        asked = {"db": self._database, "q": query, "epoch": "ms"} | ({"rp": self._retention} if self._retention else {})
+        try:
+            reply = self._http.request_encode_body(
+                "POST", f"{self._url}/query", fields=asked, headers=self._headers, encode_multipart=False
+            )
+            said = json.loads(reply.data)
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            raise Unavailable(f"{self._url}: {' '.join(str(error).split())[:200]}") from error
+        result = said.get("results", [{}])[0]
+        if reply.status != 200 or "error" in result:
+            words = result.get("error") or said.get("error") or said.get("message")
+            raise Unavailable(f"{self._url} answers {reply.status}: {words}")
+        found = result.get("series", ())
+        return (found[0]["columns"], [row for series in found for row in series["values"]]) if found else ([], [])
