@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import get_args
 
-from collector.pure.decode import compile_block, decode_text
+from collector.pure.decode import BlockDecoder, compile_block, decode_text
 from collector.pure.frames import Request
 from collector.pure.plan import PlannedRequest
 from config.profiles import WIDTHS, Order, Register
@@ -26,6 +27,7 @@ _WINDOWS: dict[str, tuple[float, float]] = {
 }
 _SMALLEST = 1e-6
 """A float below this that is not 0 is what other registers look like, not what a meter measures."""
+_SOME = "a power, current or energy"
 _SCALES = (1.0, 0.1, 0.01, 0.001)
 _NUMBERS = {kind: width for kind, width in WIDTHS.items() if not kind.startswith("bits") and kind not in ("uint8", "int8")}
 _PRINTABLE = range(0x20, 0x7F)
@@ -82,8 +84,7 @@ def _of_type(kind: str, registers: Sequence[int], address: int) -> list[Meaning]
     for order in get_args(Order):
         if len(registers) == 1 and order in ("CDAB", "DCBA"):
             continue
-        planned = PlannedRequest(Request(1, "input", 0, len(registers)), (_register(kind, order),))
-        values, _ = compile_block(planned).decode(registers)
+        values, _ = _decoder(kind, order, len(registers)).decode(registers)
         value = values.get("active_power")
         if value is not None and all(value != other.value for other in out):
             out.append(Meaning(address, kind, order, value, guess(kind, value)))
@@ -92,9 +93,14 @@ def _of_type(kind: str, registers: Sequence[int], address: int) -> list[Meaning]
 
 def _usual_first(same: list[Meaning]) -> list[Meaning]:
     """Keep the guesses of rare orders out: where an order with bytes as they come makes sense, swapped bytes do not."""
-    if not any(one.guess for one in same if one.order in ("ABCD", "CDAB")):
+    if not any(one.guess and one.guess != _SOME for one in same if one.order in ("ABCD", "CDAB")):
         return same
     return [one if one.order in ("ABCD", "CDAB") else replace(one, guess="") for one in same]
+
+
+@lru_cache(maxsize=1024)
+def _decoder(kind: str, order: str, width: int) -> BlockDecoder:
+    return compile_block(PlannedRequest(Request(1, "input", 0, width), (_register(kind, order),)))
 
 
 def _register(kind: str, order: str, length: int | None = None) -> Register:
@@ -111,7 +117,7 @@ def guess(kind: str, value: float) -> str:
         if said:
             return said if scale == 1.0 else f"{said} (× {scale:g})"
     if kind in ("float32", "float64") and _SMALLEST * 1000 <= abs(value) < _LARGE:
-        return "a factor" if abs(value) <= 1 else "a power, current or energy"
+        return "a factor" if abs(value) <= 1 else _SOME
     return ""
 
 

@@ -195,7 +195,7 @@ def _wired(wiring: Wiring) -> Verdict:
         return Verdict("fail", "phase_order", f"all CTs are one phase further{turned}", "move each CT to the phase of its voltage input")
     if wiring.reversed_ == _PHASES:
         return Verdict(
-            "fail", "ct_direction", "power runs backwards on all phases", "it feeds in, or all CTs are reversed: sign = -1 in plant.toml"
+            "warn", "ct_direction", "power runs backwards on all phases", "it feeds in, or all CTs are reversed: sign = -1 in plant.toml"
         )
     text = f"CT on {names} is reversed" if len(wiring.reversed_) == 1 else f"CTs on {names} are reversed"
     return Verdict("fail", "ct_direction", text, f"turn the CT on {names}, or exchange its two wires s1 and s2")

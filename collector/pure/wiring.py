@@ -17,6 +17,8 @@ _LOAD = (-40.0, 72.0)
 """Degrees of an ordinary load: slightly leading to strongly inductive."""
 _SPREAD = 40.0
 """Phases of one load differ by less than this, in degrees."""
+_LEADING = 20.0
+"""So many degrees of a leading load are as unlikely as one more fault."""
 _PHASES = (1, 2, 3)
 
 
@@ -55,6 +57,7 @@ def judge(measured: Sequence[float]) -> Wiring | None:
                 continue
             faults = sum(signs) + 1.1 * sum(at + 1 != source[at] for at in range(3))
             wiring = Wiring(tuple(at + 1 for at in range(3) if signs[at]), (source[0], source[1], source[2]))
+            faults += max(0.0, -min(true)) / _LEADING
             if best is None or (faults, spread) < best[0]:
                 best = (faults, spread), wiring
     return best[1] if best else None

@@ -61,6 +61,7 @@ class Asker:
         self.strange: Counter[int] = Counter()
         self._bus = open_bus(url, timeout_s)
         self._gap_s = gap_s
+        self._serial = not url.startswith("tcp:")
         self._open = False
 
     async def connect(self) -> None:
@@ -91,16 +92,19 @@ class Asker:
             self.strange[request.unit] += fault.reason in STRANGE
             raise
         finally:
-            if pause := max(gap_s, self._gap_s):
+            if pause := max(gap_s if self._serial else 0.0, self._gap_s):  # a model's gap is for its serial line
                 await asyncio.sleep(pause)
         return reply.registers
 
-    async def read(self, profile: Profile, unit: int, registers: Sequence[Register]) -> Answers:
-        """Return what a unit says for these registers. A silent unit is not asked a second time; a refused block is split once."""
+    async def read(self, profile: Profile, unit: int, registers: Sequence[Register], *, split: bool = True) -> Answers:
+        """Return what a unit says for these registers. A silent unit is not asked a second time.
+
+        A refused block is read again register by register, or is the end of it without `split`.
+        """
         answers = Answers()
         for planned in plan(registers, profile.limits, unit):
-            await self._block(profile, planned, answers, split=True)
-            if answers.silent:
+            await self._block(profile, planned, answers, split=split)
+            if answers.silent or (answers.faults and not split):
                 break
         return answers
 

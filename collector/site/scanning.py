@@ -46,10 +46,11 @@ def units(text: str) -> tuple[int, ...]:
     """Return the unit ids in a list such as `1-20,30`. Raises ConfigError."""
     out: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal():
             raise ConfigError("units are not understood", found=repr(part), allowed="1-247, or a list such as 1-20,30")
-        out |= set(range(int(first), int(last or first) + 1))
+        out |= set(range(int(first), int(last) + 1))
     if not out or min(out) < 1 or max(out) > LAST_UNIT:
         raise ConfigError("units are out of range", found=repr(text), allowed="1-247")
     return tuple(sorted(out))
@@ -124,7 +125,7 @@ async def _code(asker: Asker, unit: int, how: Identify, codes: dict[tuple[str, i
 async def _try(asker: Asker, unit: int, name: str, profile: Profile, code: tuple[int, ...]) -> Match | None:
     """Return how a profile fits, by voltages and frequency first and then by all standard registers; None when it does not."""
     anchors = tuple(each for each in profile.registers if each.quantity in ANCHORS or each.quantity in profile.identify.windows)
-    answers = await asker.read(profile, unit, anchors)
+    answers = await asker.read(profile, unit, anchors, split=False)
     swapped = _order(profile, answers)
     if swapped is None:
         return Match(name, sure=False, score=0.0, code=code, values=answers.values) if code else None

@@ -78,6 +78,9 @@ class Watch:
         rounds = 0
         going = list(meters)
         while going and (rounds < LEAST_ROUNDS or self._clock.monotonic_s() - begin < seconds):
+            if rounds:
+                due += ROUND_S
+                await self._clock.sleep_until(due)
             for watched in list(going):
                 answers = await self._read(asker, watched)
                 if rounds == 0:
@@ -86,8 +89,6 @@ class Watch:
                         going.remove(watched)
                 progress()
             rounds += 1
-            due += ROUND_S
-            await self._clock.sleep_until(due)
 
     async def _read(self, asker: Asker, watched: Watched) -> Answers:
         at_s = self._clock.monotonic_s()
