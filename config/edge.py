@@ -42,13 +42,14 @@ class Outbox(Strict):
 
 
 class Meter(Strict):
-    """One meter on a bus."""
+    """One meter on a bus. `base` is where a SunSpec model's id register stands, if not where it usually does."""
 
     id: Id
     unit: Annotated[int, Field(ge=1, le=247)]
     profile: str
     every: Annotated[Duration, Field(ge=0.2)] = 10.0
     only: tuple[str, ...] | None = None
+    base: Annotated[int, Field(ge=0, le=0xFFFF)] | None = None
 
 
 class Bus(Strict):

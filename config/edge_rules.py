@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from config.broker_rules import broker_faults, split_url
-from config.edge import Bus, EdgeFile
+from config.edge import Bus, EdgeFile, Meter
 from config.explain import did_you_mean, shown
-from config.profiles import Profile
+from config.profiles import LAST_ADDRESS, Profile
 from config.source import Fault
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -80,6 +80,8 @@ def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mappin
         if meter.unit in units:
             yield Fault((*key, "unit"), f"overlapping unit ids: {shown(units[meter.unit])} has this one on the same bus", str(meter.unit))
         units.setdefault(meter.unit, meter.id)
+        if meter.profile in profiles:
+            yield from _base_faults((*key, "base"), meter, profiles[meter.profile])
         if meter.only is None or meter.profile not in profiles:
             continue
         known = [register.quantity for register in profiles[meter.profile].registers]
@@ -90,3 +92,12 @@ def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mappin
                 )
         if not meter.only:
             yield Fault((*key, "only"), "is empty", "[]", "quantities of the profile, or leave it out")
+
+
+def _base_faults(key: tuple[str | int, ...], meter: Meter, profile: Profile) -> Iterator[Fault]:
+    if meter.base is None:
+        return
+    if profile.sunspec is None:
+        yield Fault(key, f"profile {meter.profile} is of no SunSpec model: its registers stand where they stand", str(meter.base))
+    elif meter.base + profile.sunspec.length + 1 > LAST_ADDRESS:
+        yield Fault(key, "puts registers beyond the last one", str(meter.base), f"at most {LAST_ADDRESS - profile.sunspec.length - 1}")

@@ -19,11 +19,11 @@ def print_profiles(folders: Sequence[Path], *, as_json: bool) -> None:
         for name, profile in known.items():
             print(json.dumps(_summary(name, profile), ensure_ascii=False))
         return
-    print(f"{'profile':<22} {'model':<30} {'rung':<12} {'quantities':>10} {'standard':>8}")
+    print(f"{'profile':<22} {'model':<44} {'rung':<12} {'quantities':>10} {'standard':>8}")
     for name, profile in known.items():
         one = _summary(name, profile)
         print(
-            f"{name:<22} {profile.maker + ' ' + profile.model:<30} {one['verification']:<12} {one['quantities']:>10} {one['standard']:>8}"
+            f"{name:<22} {profile.maker + ' ' + profile.model:<44} {one['verification']:<12} {one['quantities']:>10} {one['standard']:>8}"
         )
 
 

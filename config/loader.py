@@ -17,7 +17,7 @@ from config.lines import Path as KeyPath
 from config.plant import PlantFile
 from config.plant_rules import plant_faults
 from config.profile_rules import profile_faults
-from config.profiles import Profile
+from config.profiles import Profile, shifted
 from config.source import Fault, Source, printable, read
 from config.table_rules import calendar_faults, factor_faults, tariff_faults
 from config.tables import Calendar, Factors, Tariff
@@ -99,11 +99,11 @@ def load_profile(name: str, dirs: Sequence[Path] = (METERS,)) -> Profile:
 
 
 def load_profile_file(path: Path | str) -> Profile:
-    """Return the checked profile in a file."""
+    """Return the checked profile in a file. A SunSpec profile is placed where its model usually stands."""
     source = read(Path(path))
     profile = parse(source, Profile)
     _raise([], source, profile_faults(profile))
-    return profile
+    return profile if profile.sunspec is None else shifted(profile, profile.sunspec.base)
 
 
 def profile_hash(profile: Profile) -> str:

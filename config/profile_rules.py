@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.explain import did_you_mean, shown
-from config.profiles import RUNGS, Profile, Register
+from config.profiles import LAST_ADDRESS, RUNGS, Profile, Register
 from config.source import Fault
 from driftwatt.quantities import QUANTITIES
 
@@ -37,6 +37,7 @@ def profile_faults(profile: Profile) -> Iterator[Fault]:
             if first > last:
                 yield Fault(("limits", name, index), "ends before it begins", f"[0x{first:04X}, 0x{last:04X}]", "[first, last]")
     yield from _identify_faults(profile)
+    yield from _sunspec_faults(profile)
 
 
 def _register_faults(index: int, register: Register) -> Iterator[Fault]:
@@ -54,6 +55,8 @@ def _register_faults(index: int, register: Register) -> Iterator[Fault]:
         )
     if register.counter is not None and not quantity.counter:
         yield Fault((*key, "counter"), f"{register.quantity} does not count up")
+    if register.coding != "plain" and not register.quantity.startswith("power_factor"):
+        yield Fault((*key, "coding"), "is only for power factors", shown(register.coding))
     if register.scale == 0:
         yield Fault((*key, "scale"), "makes every value nothing", "0", "any other number")
     if register.type == "text":
@@ -65,15 +68,17 @@ def _register_faults(index: int, register: Register) -> Iterator[Fault]:
 
 
 def _reach_faults(index: int, register: Register, profile: Profile) -> Iterator[Fault]:
-    limits, first, last = profile.limits, register.address, register.address + register.width - 1
+    limits, (first, end) = profile.limits, register.reach
+    last = end - 1
     key = ("register", index, "address")
     found = f"0x{first:04X}…0x{last:04X}"
-    if last > 0xFFFF:
+    if last > LAST_ADDRESS:
         yield Fault(key, "ends beyond the last register", found, "at most 0xFFFF")
-    if register.width > limits.max_registers:
-        yield Fault(key, "does not fit into one request", f"{register.width} registers", f"{limits.max_registers}")
-    if first % limits.count_step:
+    if end - first > limits.max_registers:
+        yield Fault(key, "does not fit into one request", f"{end - first} registers", f"{limits.max_registers}")
+    if register.address % limits.count_step:
         yield Fault(key, "is not a multiple of limits.count_step", found, f"multiples of {limits.count_step}")
+    yield from _scale_faults(index, register, profile)
     for low, high in limits.forbidden:
         if first <= high and last >= low:
             yield Fault(key, "is forbidden by limits.forbidden", found, f"anything outside 0x{low:04X}…0x{high:04X}")
@@ -95,3 +100,36 @@ def _identify_faults(profile: Profile) -> Iterator[Fault]:
             )
         if low >= high:
             yield Fault(("identify", "windows", quantity), "ends before it begins", f"[{low:g}, {high:g}]", "[low, high]")
+
+
+def _scale_faults(index: int, register: Register, profile: Profile) -> Iterator[Fault]:
+    scale, key = register.scale_register, ("register", index, "scale_register")
+    if scale is None:
+        return
+    if register.type.startswith(("float", "text", "bits")):
+        yield Fault(key, f"{register.type} needs no exponent", f"0x{scale:04X}", "a type of integer")
+    if register.address <= scale < register.address + register.width:
+        yield Fault(key, "lies in the value itself", f"0x{scale:04X}")
+    first, end = register.reach
+    told = {at for one in profile.registers if one.kind == register.kind for at in range(one.address, one.address + one.width)} | {scale}
+    holes = [at for at in range(first, end) if at not in told and not any(low <= at <= high for low, high in profile.limits.bridge)]
+    if holes:
+        yield Fault(key, "is read with its value, across registers that limits.bridge does not name", f"0x{holes[0]:04X}")
+
+
+def _sunspec_faults(profile: Profile) -> Iterator[Fault]:
+    model = profile.sunspec
+    if model is None:
+        return
+    length = model.length + 2  # id and length themselves
+    if model.base + length - 1 > LAST_ADDRESS:
+        yield Fault(("sunspec", "base"), "puts registers beyond the last one", str(model.base), f"at most {LAST_ADDRESS + 1 - length}")
+    for index, register in enumerate(profile.registers):
+        if register.reach[1] > length:
+            yield Fault(("register", index, "address"), "lies behind the model", str(register.address), f"less than {length}")
+    for name, ranges in (("forbidden", profile.limits.forbidden), ("bridge", profile.limits.bridge)):
+        for index, (_, last) in enumerate(ranges):
+            if last >= length:
+                yield Fault(("limits", name, index), "lies behind the model", str(last), f"less than {length}")
+    if profile.identify.address not in (None, 0):
+        yield Fault(("identify", "address"), "is not the model's id register", str(profile.identify.address), "0")

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from collector.pure.blocks import Block, MeterPlan, meter_plan
 from collector.pure.decode import encode
-from collector.pure.plan import PlannedRequest, bus_seconds
+from collector.pure.plan import Line, PlannedRequest, bus_seconds
 from config.edge import Bus, EdgeFile, Meter
-from config.profiles import Profile, Register
+from config.profiles import Profile, Register, placed
 from driftwatt.readings import Reading
 from driftwatt.wire import row_bytes
 
@@ -105,41 +105,45 @@ def edge_cost(edge: EdgeFile, profiles: Mapping[str, Profile]) -> EdgeCost:
     )
 
 
-def baud_of(url: str) -> int | None:
-    """Return the speed of a serial line, None where the file does not know it (a gateway)."""
+def line_of(url: str) -> Line | None:
+    """Return the serial line of a bus, None where the file does not know it (Ethernet, or behind a gateway)."""
     parts = urlsplit(url)
-    baud = parse_qs(parts.query).get("baud", [""])[0] if parts.scheme == "rtu" else ""
-    return int(baud) if baud.isdecimal() else None
+    options = parse_qs(parts.query)
+    baud = options.get("baud", [""])[0] if parts.scheme == "rtu" else ""
+    if not baud.isdecimal():
+        return None
+    return Line(int(baud), bits=10 if options.get("format") == ["8N1"] else 11)
 
 
 def _bus_cost(bus: Bus, profiles: Mapping[str, Profile]) -> BusCost:
-    baud = baud_of(bus.url)
-    meters = tuple(_meter_cost(meter, profiles[meter.profile], baud, bus.gap or 0.0) for meter in bus.meter)
+    line = line_of(bus.url)
+    meters = tuple(_meter_cost(meter, profiles[meter.profile], line, bus.gap or 0.0) for meter in bus.meter)
     return BusCost(
         bus,
-        baud,
+        line.baud if line else None,
         meters,
         cycle_s=sum(meter.full_s for meter in meters),
         share=sum(meter.share for meter in meters),
     )
 
 
-def _meter_cost(meter: Meter, profile: Profile, baud: int | None, gap_s: float) -> MeterCost:
-    planned = meter_plan(meter, profile)
-    gap = max(gap_s, planned.gap_s) if baud else gap_s
+def _meter_cost(meter: Meter, profile: Profile, line: Line | None, gap_s: float) -> MeterCost:
+    profile = placed(profile, meter.base)
+    planned = meter_plan(meter, profile, line)
+    gap = max(gap_s, planned.gap_s) if line else gap_s
     seldom = 1 / planned.slow_every_s
     return MeterCost(
         meter,
         profile,
         planned,
-        fast_s=_seconds(planned.fast, gap, baud),
-        full_s=_seconds(planned.full, gap, baud),
+        fast_s=_seconds(planned.fast, gap, line),
+        full_s=_seconds(planned.full, gap, line),
         bytes_per_s=_row_size(meter, profile, planned.fast) * (1 / meter.every - seldom) + _row_size(meter, profile, planned.full) * seldom,
     )
 
 
-def _seconds(blocks: tuple[Block, ...], gap_s: float, baud: int | None) -> float:
-    return bus_seconds([PlannedRequest(block.request, ()) for block in blocks], gap_s=gap_s, baud=baud)
+def _seconds(blocks: tuple[Block, ...], gap_s: float, line: Line | None) -> float:
+    return bus_seconds([PlannedRequest(block.request, ()) for block in blocks], line, gap_s=gap_s)
 
 
 def _row_size(meter: Meter, profile: Profile, blocks: tuple[Block, ...]) -> int:

@@ -2,6 +2,7 @@
 
 One `struct.Struct` unpacks a whole block; "not available" patterns are compared before scaling. The inverse,
 `encode`, serves tests and simulated meters. A reading holds numbers only: text is read by `decode_text`.
+Floats are told in the digits that they have: `collector.pure.digits`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
 
+from collector.pure.digits import rounding
 from collector.pure.plan import PlannedRequest, words
 from config.profiles import Register
 from driftwatt.errors import ConfigError
@@ -29,15 +31,20 @@ _CODE = {
 _FLOATS = {"float16": 0x7E00, "float32": 0x7FC00000, "float64": 0x7FF8000000000000}  # with their usual NaN
 
 
+_LARGEST_EXPONENT = 10
+"""Of a scale register, from SunSpec; anything beyond is no exponent."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How one unpacked item becomes a number: refused if in `absent`, through `special`, × `factor`, ÷ `divisor`."""
+    """How one unpacked item becomes a number: refused if in `absent`, through `special`, × `factor`, ÷ `divisor`, `finish`."""
 
     quantity: str
     factor: float
     divisor: float
     absent: frozenset[Any]
     special: Callable[[Any], float | None] | None
+    finish: Callable[[float], float] | None
 
 
 class BlockDecoder:
@@ -46,16 +53,23 @@ class BlockDecoder:
     `quantities` names what it brings. Raises ConfigError for a `not_available` pattern wider than its register.
     """
 
-    __slots__ = ("_fields", "_pack", "_pick", "_unpack", "quantities")
+    __slots__ = ("_exponents", "_fields", "_pack", "_pick", "_unpack", "quantities")
 
     def __init__(self, planned: PlannedRequest) -> None:
         numbers = [register for register in planned.registers if register.type != "text"]
         start, count = planned.request.address, planned.request.count
+        scales = sorted({register.scale_register for register in numbers if register.scale_register is not None})
         order = [2 * (register.address - start) + at for register in numbers for at in _byte_order(register)]
+        order += [2 * (scale - start) + at for scale in scales for at in (0, 1)]
         self.quantities = tuple(register.quantity for register in numbers)
         self._fields = tuple(_field(register) for register in numbers)
+        # For each field, which of the items behind the values is its exponent; empty where no register has one.
+        self._exponents = tuple(
+            None if register.scale_register is None else len(numbers) + scales.index(register.scale_register)
+            for register in (numbers if scales else ())
+        )
         self._pack = struct.Struct(f">{count}H").pack
-        self._unpack = struct.Struct(">" + "".join(_CODE[register.type] for register in numbers)).unpack_from
+        self._unpack = struct.Struct(">" + "".join(_CODE[register.type] for register in numbers) + "h" * len(scales)).unpack_from
         self._pick = itemgetter(*order) if order and order != list(range(2 * count)) else None
 
     def decode(self, registers: Sequence[int]) -> tuple[dict[str, float], dict[str, int]]:
@@ -70,15 +84,33 @@ class BlockDecoder:
         raw = self._pack(*registers)
         if self._pick is not None:
             raw = bytes(self._pick(raw))
-        for field, item in zip(self._fields, self._unpack(raw), strict=False):
+        items: Sequence[Any] = self._unpack(raw)
+        if self._exponents:
+            items = self._scaled(items)
+        for field, item in zip(self._fields, items, strict=False):
             if item not in field.absent:
                 number = item if field.special is None else field.special(item)
                 if number is not None:
                     value = number * field.factor / field.divisor + 0.0  # turns −0 into 0
                     if -_LARGEST <= value <= _LARGEST:  # false for NaN as well
-                        values[field.quantity] = value
+                        values[field.quantity] = value if field.finish is None else field.finish(value)
                         continue
             doubt[field.quantity] = NOT_AVAILABLE
+
+    def _scaled(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Return the items × 10^exponent; NaN, which no value is, where the meter gives no exponent. `absent` goes before."""
+        return [
+            item if at is None else _by_exponent(item, items[at], field.absent)
+            for field, item, at in zip(self._fields, items, self._exponents, strict=False)
+        ]
+
+
+def _by_exponent(item: Any, exponent: int, absent: frozenset[Any]) -> Any:
+    if item in absent:
+        return item
+    if not -_LARGEST_EXPONENT <= exponent <= _LARGEST_EXPONENT:
+        return math.nan
+    return item * 10**exponent if exponent >= 0 else item / 10**-exponent
 
 
 def compile_block(planned: PlannedRequest) -> BlockDecoder:
@@ -133,7 +165,25 @@ def _field(register: Register) -> _Field:
     zeros = [item for item in absent if register.type in _FLOATS and item == 0]
     if zeros:  # +0 and −0 are equal as numbers, so a set cannot tell which of them was meant
         special = partial(_other_than_zero, signs=frozenset(math.copysign(1.0, zero) for zero in zeros))
-    return _Field(register.quantity, factor, divisor, frozenset(item for item in absent if item not in zeros), special)
+    return _Field(register.quantity, factor, divisor, frozenset(item for item in absent if item not in zeros), special, _finish(register))
+
+
+def _finish(register: Register) -> Callable[[float], float] | None:
+    rounded, coded = rounding(register), _CODINGS[register.coding]
+    if rounded is None or coded is None:
+        return rounded or coded
+    return lambda value: rounded(coded(value))
+
+
+def _four_quadrant(value: float) -> float:
+    return 2 - value if value > 1 else -2 - value if value < -1 else value
+
+
+def _ratio(value: float) -> float:
+    return value / 100 if abs(value) > 1 else value
+
+
+_CODINGS: dict[str, Callable[[float], float] | None] = {"plain": None, "four_quadrant": _four_quadrant, "percent_or_ratio": _ratio}
 
 
 def _scaling(scale: float) -> tuple[float, float]:

@@ -10,7 +10,11 @@ from config.profiles import Limits, Profile, Register
 from driftwatt.errors import ConfigError
 
 WIDEST_HOLE = 50
-"""Registers worth reading across instead of asking twice: the break-even at 115200 baud, and nothing on Ethernet."""
+"""Registers worth reading across instead of asking twice on Ethernet, where a request costs far more than its bytes."""
+TURNAROUND_S = 0.02
+"""What a slave takes to answer, where nobody has measured it."""
+_FAST_BAUD = 19200
+"""Above this speed the silence between messages is a fixed time."""
 
 _WORDS = {"8": 1, "16": 1, "32": 2, "48": 3, "64": 4}
 
@@ -35,40 +39,70 @@ def words(register: Register) -> int:
     return _WORDS["8" if register.type in ("uint8", "int8") else register.type[-2:]]
 
 
-def plan(registers: Sequence[Register], limits: Limits, unit: int) -> tuple[PlannedRequest, ...]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A serial line: its speed, the bits of a character (10 for 8N1, else 11), how long a slave takes to answer."""
+
+    baud: int
+    bits: int = 11
+    turnaround_s: float = TURNAROUND_S
+
+    @property
+    def character_s(self) -> float:
+        """How long one character takes."""
+        return self.bits / self.baud
+
+    @property
+    def silence_s(self) -> float:
+        """How long the line is quiet before and after a message: 3.5 characters, or a fixed time on a fast line."""
+        return 0.00175 if self.baud > _FAST_BAUD else 3.5 * self.character_s
+
+
+def widest_hole(line: Line | None, gap_s: float = 0.0) -> int:
+    """Return how many unwanted registers are worth reading instead of sending a second request: the break-even.
+
+    A request of its own costs 13 characters, two silences, the slave's turnaround and the model's gap; an unwanted
+    register costs two characters. On Ethernet (None) bytes cost nothing, and it is WIDEST_HOLE.
+    """
+    if line is None:
+        return WIDEST_HOLE
+    request_s = 13 * line.character_s + 2 * line.silence_s + line.turnaround_s + gap_s
+    return int(request_s / (2 * line.character_s))
+
+
+def plan(registers: Sequence[Register], limits: Limits, unit: int, *, hole: int = WIDEST_HOLE) -> tuple[PlannedRequest, ...]:
     """Return requests that cover every register exactly once, ordered by kind and address.
 
-    Neighbours share a request up to `max_registers`; a hole is read across only where `limits.bridge` says
-    it may. Raises ConfigError when a register cannot be read within the limits at all.
+    Neighbours share a request up to `max_registers`; up to `hole` registers are read across, and only where
+    `limits.bridge` says they may. A register and its `scale_register` are always in one request, whatever lies
+    between. Raises ConfigError when a register cannot be read within the limits at all.
     """
     blocks: list[list[Register]] = []
-    for register in sorted(registers, key=lambda each: (each.kind, each.address)):
+    for register in sorted(registers, key=lambda each: (each.kind, each.reach[0], each.address)):
         _refuse_impossible(register, limits)
-        if blocks and _fits(blocks[-1], register, limits):
+        if blocks and _fits(blocks[-1], register, limits, hole):
             blocks[-1].append(register)
         else:
             blocks.append([register])
     return tuple(_planned(block, limits, unit) for block in blocks)
 
 
-def bus_seconds(planned: Iterable[PlannedRequest], *, gap_s: float = 0.0, baud: int | None = None, turnaround_s: float = 0.02) -> float:
+def bus_seconds(planned: Iterable[PlannedRequest], line: Line | None = None, *, gap_s: float = 0.0) -> float:
     """Return how long one cycle of these requests occupies the bus.
 
-    `baud` None is Ethernet, where only turnaround and gap count. On a serial line a read of R registers is
-    13 + 2 R characters of 11 bits and two silences of 3.5 characters (1.75 ms each above 19200 baud).
+    `line` None is Ethernet, where only turnaround and gap count. On a serial line a read of R registers is
+    13 + 2 R characters and two silences of 3.5 characters (1.75 ms each above 19200 baud).
     """
     total = 0.0
     for each in planned:
-        total += turnaround_s + gap_s
-        if baud:
-            character_s = 11 / baud
-            silence_s = 0.00175 if baud > 19200 else 3.5 * character_s
-            total += (13 + 2 * each.request.count) * character_s + 2 * silence_s
+        total += gap_s + (line.turnaround_s if line else TURNAROUND_S)
+        if line:
+            total += (13 + 2 * each.request.count) * line.character_s + 2 * line.silence_s
     return total
 
 
 def _refuse_impossible(register: Register, limits: Limits) -> None:
-    first, count = _span(register.address, register.address + words(register), limits)
+    first, count = _span(*register.reach, limits)
     place = f"{register.quantity} at 0x{register.address:04X}"
     if count > limits.max_registers:
         raise ConfigError("register is wider than a request may be", key=place, found=f"{count}", allowed=f"at most {limits.max_registers}")
@@ -78,21 +112,24 @@ def _refuse_impossible(register: Register, limits: Limits) -> None:
         raise ConfigError("register lies in a range that must never be read", key=place)
 
 
-def _fits(block: list[Register], register: Register, limits: Limits) -> bool:
-    start = block[0].address
-    end = max(each.address + words(each) for each in block)
+def _fits(block: list[Register], register: Register, limits: Limits, widest: int) -> bool:
     if register.kind != block[0].kind:
         return False
-    hole = range(end, register.address)
-    if len(hole) > WIDEST_HOLE or not all(_touches(at, at + 1, limits.bridge) for at in hole):
+    start, end = _reach(block)
+    hole = range(end, register.reach[0])
+    if len(hole) > widest or not all(_touches(at, at + 1, limits.bridge) for at in hole):
         return False
-    first, count = _span(start, max(end, register.address + words(register)), limits)
+    first, count = _span(start, max(end, register.reach[1]), limits)
     return count <= limits.max_registers and first + count <= 0x10000 and not _touches(first, first + count, limits.forbidden)
 
 
 def _planned(block: list[Register], limits: Limits, unit: int) -> PlannedRequest:
-    first, count = _span(block[0].address, max(each.address + words(each) for each in block), limits)
+    first, count = _span(*_reach(block), limits)
     return PlannedRequest(Request(unit, block[0].kind, first, count), tuple(block))
+
+
+def _reach(block: list[Register]) -> tuple[int, int]:
+    return block[0].reach[0], max(each.reach[1] for each in block)
 
 
 def _span(start: int, end: int, limits: Limits) -> tuple[int, int]:

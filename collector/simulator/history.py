@@ -8,10 +8,11 @@ from struct import Struct
 
 from collector.ports import Request
 from collector.pure.decode import compile_block, encoder
+from collector.pure.digits import rounding
 from collector.pure.plan import PlannedRequest, words
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.plant import POINTS
-from config.profiles import Profile
+from config.profiles import Profile, Register
 from driftwatt.readings import Reading
 
 QUANTITIES = ("active_power", "import_energy")
@@ -47,18 +48,18 @@ def _as_said(profile: Profile, quantity: str) -> Callable[[float], float]:
     """Return the function from a value to what is read back from the register that says it."""
     register = next(each for each in profile.registers if each.quantity == quantity)
     if register.type == "float32" and register.scale >= 1:
-        return _through_float32(register.scale)
+        return _through_float32(register)
     encode = encoder(register)
     decode = compile_block(PlannedRequest(Request(1, register.kind, register.address, words(register)), (register,))).decode
     return lambda value: decode(encode(value))[0][quantity]
 
 
-def _through_float32(scale: float) -> Callable[[float], float]:
-    single = Struct(">f")
+def _through_float32(register: Register) -> Callable[[float], float]:
+    single, scale, rounded = Struct(">f"), register.scale, rounding(register)
     pack, unpack = single.pack, single.unpack
+    assert rounded is not None  # a float32 is always rounded
 
     def say(value: float) -> float:
-        said: float = unpack(pack(value / scale))[0] * scale
-        return said
+        return rounded(unpack(pack(value / scale))[0] * scale)
 
     return say

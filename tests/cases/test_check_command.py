@@ -53,7 +53,7 @@ def test_seconds_on_a_serial_line_are_the_sum_of_its_characters_and_pauses(tmp_p
     assert any("tcp:// only" in warning for warning in edge["warnings"])
     line = edge["buses"][0]
     counts = [request["count"] for meter in line["meters"] for request in meter["requests"]]
-    character_s = 11 / 9600
+    character_s = 10 / 9600  # 8N1
     wire_s = sum((13 + 2 * count) * character_s + 7 * character_s + 0.02 for count in counts)
     assert line["cycle_s"] == pytest.approx(wire_s, rel=0.01)
     assert line["share"] == pytest.approx(wire_s / 10, rel=0.01)

@@ -17,6 +17,8 @@ from driftwatt.errors import ConfigError
 
 ORDERS = get_args(Order)
 BITS = {name: int("".join(filter(str.isdigit, name.removeprefix("mod10k")))) for name in get_args(RegisterType) if name != "text"}
+DIGITS = {"float16": 5e-5, "float32": 5e-7}
+"""Relative change of a momentary value: half of its last digit at worst."""
 
 
 def register(type_: str, order: str = "ABCD", address: int = 0, quantity: str = "active_power", **rest: Any) -> Register:
@@ -52,7 +54,7 @@ def test_decoding_is_the_inverse_of_encoding_in_every_order(type_: str, data: st
     value = data.draw(in_range(type_))
     raw = encode(one, value)
     assert len(raw) == words(one)
-    assert decode(one, raw) == value
+    assert decode(one, raw) == pytest.approx(value, rel=DIGITS.get(type_, 0), abs=0)
 
 
 @given(tenths=st.integers(-(2**31), 2**31 - 1), order=st.sampled_from(ORDERS))
@@ -82,7 +84,8 @@ def test_a_block_of_mixed_types_orders_and_holes_decodes_each_field_as_if_alone(
     start = planned.request.address
     values, doubt = compile_block(planned).decode(image[start : start + planned.request.count])
     assert not doubt
-    assert values == {name: value for name, (_, value) in memory.items()}
+    for name, (one, value) in memory.items():
+        assert values[name] == pytest.approx(value, rel=DIGITS.get(one.type, 0), abs=0), (name, one.type)
 
 
 def test_the_word_orders_are_those_of_the_meters() -> None:
@@ -174,3 +177,83 @@ def test_text_is_read_apart_and_brings_no_sample(order: str) -> None:
     assert compile_block(plan([one], Limits(), 1)[0]).decode(encode(one, "EM340")) == ({}, {})
     with pytest.raises(ValueError, match="cannot hold"):
         encode(one, "longer than eight")
+
+
+def _single(value: float) -> float:
+    said: float = struct.unpack(">f", struct.pack(">f", value))[0]
+    return said
+
+
+ENERGIES = st.floats(0, 2.0**31, width=32)
+
+
+@given(ENERGIES)
+@settings(max_examples=300, deadline=None)
+def test_a_float_counter_keeps_every_digit_that_it_has_and_no_more(energy: float) -> None:
+    one = register("float32", quantity="import_energy", counter={})
+    value = decode(one, encode(one, energy))
+    assert value is not None
+    assert _single(value) == energy
+    assert len(f"{value:.17g}".rstrip("0").replace(".", "").strip("0")) <= 9 or float(f"{value:.9g}") == value
+
+
+@given(ENERGIES, st.integers(1, 5), st.sampled_from([1.0, 1000.0, 0.1]))
+@settings(max_examples=300, deadline=None)
+def test_a_float_counter_that_goes_up_is_never_seen_to_go_down(energy: float, steps: int, scale: float) -> None:
+    one = register("float32", quantity="import_energy", counter={}, scale=scale)
+    (bits,) = struct.unpack(">I", struct.pack(">f", energy))
+    first, later = (decode(one, struct.unpack(">2H", struct.pack(">I", bits + more))) for more in (0, steps))
+    assert first is not None
+    assert later is not None
+    assert first < later
+
+
+@pytest.mark.parametrize(
+    ("said", "scale", "expected"), [(50.02, 1.0, 50.02), (0.9555, 1.0, 0.9555), (23.8754, 1000.0, 23875.4), (2301.0, 0.1, 230.1)]
+)
+def test_a_momentary_float_has_seven_digits(said: float, scale: float, expected: float) -> None:
+    one = register("float32", scale=scale)
+    assert decode(one, struct.unpack(">2H", struct.pack(">f", said))) == expected
+
+
+@given(raw=st.integers(-(2**15) + 1, 2**15 - 1), exponent=st.integers(-10, 10))
+def test_an_integer_with_a_scale_register_is_raw_times_ten_to_it(raw: int, exponent: int) -> None:
+    one = register("int16", scale_register=3, not_available=["0x8000"])
+    (planned,) = plan([one], Limits(), 1)
+    values, doubt = compile_block(planned).decode((raw & 0xFFFF, 7, 7, exponent & 0xFFFF))
+    assert (values, doubt) == ({"active_power": float(f"{raw}e{exponent}")}, {})
+
+
+@pytest.mark.parametrize("registers", [(0x8000, 0, 0, 0), (5, 0, 0, 0x8000), (5, 0, 0, 11), (5, 0, 0, 0xFFF5)])
+def test_no_value_or_no_exponent_is_not_available(registers: tuple[int, ...]) -> None:
+    (planned,) = plan([register("int16", scale_register=3, not_available=["0x8000"])], Limits(), 1)
+    assert compile_block(planned).decode(registers) == ({}, {"active_power": NOT_AVAILABLE})
+
+
+def test_exponents_of_one_block_do_not_mix_with_plain_registers_between_them() -> None:
+    wanted = [
+        register("int16", address=0, quantity="current_l1", scale_register=1),
+        register("uint32", "CDAB", 2, "import_energy", scale_register=5, counter={}),
+        register("uint16", address=4, quantity="frequency", scale=0.01),
+        register("int16", address=6, quantity="voltage_l1", scale_register=1),
+    ]
+    (planned,) = plan(wanted, Limits(), 1)
+    values, _ = compile_block(planned).decode((1234, 0xFFFE, 0x0001, 0x0002, 5001, 3, 2301))
+    assert values == {"current_l1": 12.34, "import_energy": 131073000.0, "frequency": 50.01, "voltage_l1": 23.01}
+
+
+@pytest.mark.parametrize(("coded", "expected"), [(0.95, 0.95), (1.05, 0.95), (-1.2, -0.8), (-0.8, -0.8), (1.0, 1.0), (2.0, 0.0)])
+def test_a_four_quadrant_power_factor_is_folded_back(coded: float, expected: float) -> None:
+    one = register("float32", quantity="power_factor", coding="four_quadrant")
+    assert decode(one, struct.unpack(">2H", struct.pack(">f", coded))) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(("raw", "exponent", "expected"), [(95, 0, 0.95), (-9550, -2, -0.955), (955, -3, 0.955), (1, 0, 1.0)])
+def test_a_power_factor_in_percent_or_as_a_ratio_is_a_ratio(raw: int, exponent: int, expected: float) -> None:
+    one = register("int16", quantity="power_factor", coding="percent_or_ratio", scale_register=1)
+    (planned,) = plan([one], Limits(), 1)
+    assert compile_block(planned).decode((raw & 0xFFFF, exponent & 0xFFFF))[0]["power_factor"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_bit_fields_are_told_as_the_number_that_their_bits_make() -> None:
+    assert decode(register("bits32", "CDAB"), (0x0001, 0x8000)) == float(0x80000001)

@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from collector.pure.blocks import meter_plan
-from collector.pure.plan import PlannedRequest, bus_seconds, plan, wanted, words
+from collector.pure.frames import Request
+from collector.pure.plan import WIDEST_HOLE, Line, PlannedRequest, bus_seconds, plan, wanted, widest_hole, words
 from config.edge import Meter
 from config.loader import load_profile
 from config.profiles import Limits, Register
@@ -109,8 +110,41 @@ def test_two_quantities_of_one_register_are_both_kept() -> None:
 def test_a_serial_line_costs_what_its_characters_cost() -> None:
     planned = plan([register("voltage_l1", 2 * at) for at in range(1)], Limits(), 1)
     character = 11 / 9600
-    assert bus_seconds(planned, baud=9600, turnaround_s=0.02) == pytest.approx(0.02 + (13 + 4) * character + 7 * character)
-    assert bus_seconds(planned, gap_s=0.03, turnaround_s=0.005) == pytest.approx(0.035)
+    assert bus_seconds(planned, Line(9600)) == pytest.approx(0.02 + (13 + 4) * character + 7 * character)
+    assert bus_seconds(planned, Line(9600, bits=10)) == pytest.approx(0.02 + 24 * 10 / 9600)
+    assert bus_seconds(planned, gap_s=0.03) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("baud", "holes"), [(9600, (12, 18, 31)), (19200, (14, 27, 53)), (115200, (51, 129, 286))])
+def test_how_far_a_hole_is_read_across_is_where_a_second_request_breaks_even(baud: int, holes: tuple[int, int, int]) -> None:
+    assert tuple(widest_hole(Line(baud, turnaround_s=ms / 1000)) for ms in (5, 20, 50)) == holes
+    assert widest_hole(None) == WIDEST_HOLE
+
+
+@given(baud=st.sampled_from([1200, 2400, 9600, 19200, 38400, 115200]), turnaround_ms=st.integers(0, 100), gap_ms=st.integers(0, 500))
+def test_bridging_up_to_the_break_even_is_never_slower_and_beyond_it_never_faster(baud: int, turnaround_ms: int, gap_ms: int) -> None:
+    line, gap_s = Line(baud, turnaround_s=turnaround_ms / 1000), gap_ms / 1000
+    hole = widest_hole(line, gap_s)
+
+    def cost(*counts: int) -> float:
+        return bus_seconds([PlannedRequest(Request(1, "input", 0, count), ()) for count in counts], line, gap_s=gap_s)
+
+    assert cost(4 + hole) <= cost(2, 2) + 1e-9
+    assert cost(5 + hole) >= cost(2, 2) - 1e-9
+
+
+def test_the_same_map_is_bridged_on_a_fast_line_and_not_on_a_slow_one() -> None:
+    pair, limits = [register("voltage_l1", 0), register("voltage_l2", 42)], Limits(bridge=((2, 41),))
+    assert spans(plan(pair, limits, 1, hole=widest_hole(Line(9600)))) == [(0, 2), (42, 2)]
+    assert spans(plan(pair, limits, 1, hole=widest_hole(Line(115200)))) == [(0, 44)]
+    assert spans(plan(pair, limits, 1, hole=widest_hole(None))) == [(0, 44)]
+
+
+def test_a_value_and_its_exponent_are_in_one_request_whatever_the_line() -> None:
+    pair = [register("voltage_l1", 0, "int16", scale_register=30), register("voltage_l2", 40, "int16", scale_register=2)]
+    assert spans(plan(pair, Limits(), 1, hole=0)) == [(0, 41)]
+    with pytest.raises(ConfigError, match="wider"):
+        plan(pair[:1], Limits(max_registers=30), 1)
 
 
 @pytest.mark.parametrize("name", ["eastron-sdm630", "eastron-sdm120", "carlogavazzi-em340", "janitza-umg604"])
