@@ -7,6 +7,7 @@ unseen. Nothing is published while disconnected: the outbox is the queue, not th
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ class MqttLink:
         self._connected = threading.Event()
         self.callback_errors = 0
         self.denied = 0
+        self._complaint = ""
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311, clean_session=True)
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
@@ -95,6 +97,7 @@ class MqttLink:
         if will:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.on_connect = self._connect_happened
+        client.on_connect_fail = self._connect_failed
         client.on_disconnect = self._disconnect_happened
         client.on_message = self._message_happened
         self._client = client
@@ -132,14 +135,30 @@ class MqttLink:
         def work() -> None:
             if reason.is_failure:
                 self.denied += 1
-                log.warning("broker %s:%s refuses us: %s", self._address.host, self._address.port, reason)
+                self._complain(f"refuses us: {reason} (broker.username, broker.password)")
                 return
+            self._complaint = ""
             if self._subscriptions:
                 client.subscribe(list(self._subscriptions))
             self._connected.set()
             self._on_change(True)
 
         self._guarded(work)
+
+    def _connect_failed(self, _client: paho.Client, _userdata: Any) -> None:
+        def work() -> None:
+            error = sys.exception()  # paho calls this from where it caught it
+            reason = f": {(getattr(error, 'strerror', None) or str(error)).lower()}" if error else ""
+            self._complain(f"cannot be reached{reason}")
+
+        self._guarded(work)
+
+    def _complain(self, what: str) -> None:
+        """Warn of the first of equal attempts; the others are details."""
+        level = logging.DEBUG if what == self._complaint else logging.WARNING
+        self._complaint = what
+        again = f"trying again every {RECONNECT_MIN_S} to {RECONNECT_MAX_S} s"
+        log.log(level, "broker %s:%s %s; %s", self._address.host, self._address.port, what, again)
 
     def _disconnect_happened(self, _client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         def work() -> None:

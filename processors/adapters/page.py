@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -47,8 +48,14 @@ class Page:
         self._server = _Server(settings)
 
     async def serve(self) -> None:
-        """Answer requests until `stop`."""
-        await self._server.serve(sockets=[self._socket])
+        """Answer requests until `stop`. When it is cancelled it still ends in order: uvicorn would print a traceback."""
+        serving = asyncio.ensure_future(self._server.serve(sockets=[self._socket]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self.stop()
+            await serving
+            raise
 
     def stop(self) -> None:
         """Ask it to end; open streams get two seconds."""

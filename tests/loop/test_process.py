@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
@@ -102,6 +103,26 @@ def test_the_page_is_up_and_says_so_while_the_broker_is_away(tmp_path: Path) -> 
         with urllib.request.urlopen(page_of(daemon) + "api/v1/live") as answer:
             assert answer.status == 200
         assert daemon.end() == 0
+
+
+def test_a_history_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    history = tmp_path / "nowhere.jsonl"
+    with running("process", str(write_plant(tmp_path, "mqtt://127.0.0.1:1")), "--history", str(history)) as daemon:
+        assert daemon.process.wait(60) == 2
+        daemon.end()
+    said = "".join(daemon.errors)
+    assert f"driftwatt: {history}: history cannot be read" in said
+    assert "Traceback" not in said
+
+
+def test_an_unreachable_broker_is_told_once_with_its_reason(tmp_path: Path) -> None:
+    with running("process", str(write_plant(tmp_path, "mqtt://127.0.0.1:1"))) as daemon:
+        page_of(daemon)
+        time.sleep(2.5)
+        assert daemon.end() == 0
+    said = [line for line in daemon.errors if "broker 127.0.0.1:1" in line]
+    assert len(said) == 1
+    assert "cannot be reached: connection refused; trying again" in said[0]
 
 
 def test_history_is_imported_once_and_faulty_lines_are_set_aside(tmp_path: Path, broker: str) -> None:
