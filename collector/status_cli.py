@@ -9,6 +9,7 @@ returns one object per meter and UTC day with the counters of the contract.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -115,9 +116,16 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
+def _day(word: str) -> str:
+    try:
+        return dt.date.fromisoformat(word).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"is not a day (found {word!r}; allowed: 2026-10-05)") from None
+
+
 def _ledger_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="edge.toml or plant.toml")
-    parser.add_argument("--day", metavar="YYYY-MM-DD", help="only this UTC day")
+    parser.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="only this UTC day")
     parser.add_argument("--days", type=int, default=7, metavar="N", help="the newest N days (default 7)")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
 

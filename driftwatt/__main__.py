@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from importlib.metadata import entry_points
@@ -48,23 +49,24 @@ def parser(known: dict[str, Command]) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Shows errors that driftwatt raised in one line each."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no Vietnamese gets escapes, not an error
+            stream.reconfigure(errors="backslashreplace")
     try:
         known = commands(words[0] if words else None)
         chosen = parser(known).parse_args(arguments)
         return known[chosen.command].run(chosen)
-    except (ConfigError, ConfigErrors) as error:
-        print(f"driftwatt: {error}", file=sys.stderr)
-        return 2
-    except MissingExtra as error:
-        print(f"driftwatt: {error}", file=sys.stderr)
-        return 3
     except DriftwattError as error:
         print(f"driftwatt: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigError | ConfigErrors) else 3 if isinstance(error, MissingExtra) else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"driftwatt: {where}{(error.strerror or str(error)).lower()}", file=sys.stderr)
         return 1
 
 

@@ -27,6 +27,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError("there is no terminal to ask at", allowed="--stdin, to read the password from standard input")
     password = getpass.getpass("Password: ")
     if getpass.getpass("Again: ") != password:
         raise ConfigError("the two entries differ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -177,3 +178,29 @@ def test_the_collector_never_imports_what_belongs_to_the_plant() -> None:
     code = "import sys, collector.app, collector.status_cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "influxdb_client", "starlette", "uvicorn", "jinja2", "apscheduler", "processors"} & set(loaded)
+
+
+def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:
+    done = run("ledger", edge_file(tmp_path, "tcp://127.0.0.1:1"), "--day", "yesterday")
+    assert done.returncode == 2
+    assert "argument --day: is not a day (found 'yesterday'; allowed: 2026-10-05)" in done.stderr
+
+
+def test_a_terminal_that_knows_ascii_only_gets_escapes_and_no_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text('[edge]\nid = "Xưởng A"\n', encoding="utf-8")
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*COMMAND, "check", str(file)], env=ascii_only, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "X\\u01b0\\u1edfng A" in done.stderr
+    profile = subprocess.run([*COMMAND, "profiles"], env=ascii_only, capture_output=True, text=True, timeout=60, check=False)
+    assert (profile.returncode, profile.stderr) == (0, "")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = run("simulate", "--write", tmp_path / "file" / "plant")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"driftwatt: {tmp_path / 'file' / 'plant'}")
+    assert done.stderr.endswith(": not a directory\n")
+    assert done.stderr.count("\n") == 1
