@@ -166,7 +166,8 @@ class Stage:
     def _all_alive(self) -> None:
         for child in self._children.values():
             if child.code is not None:
-                raise Unavailable(f"{child.name} ended with code {child.code}: {child.last_words()}")
+                how = f"was killed by signal {-child.code}" if child.code < 0 else f"ended with code {child.code}"
+                raise Unavailable(f"{child.name} {how}; its last words: {child.last_words()}")
 
     def _finish(self, *, ended_early: bool) -> int:
         self._say("ending: the collector hands over what it holds, then the books are compared")

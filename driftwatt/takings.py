@@ -36,6 +36,10 @@ def is_priced(alert: Mapping[str, Any]) -> bool:
     return alert["kind"] == "waste" and alert["state"] in OPEN and alert.get("cost") is not None
 
 
+def _is_closed(alert: Mapping[str, Any]) -> bool:
+    return alert["kind"] == "waste" and alert["state"] == "closed" and alert.get("cost") is not None
+
+
 def books(file: Path, run: Callable[..., str]) -> Books:
     """Return the books that `driftwatt ledger` tells. `run(*words)` runs a command and returns what it prints."""
     lines: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -93,8 +97,8 @@ class Summary:
 
     @property
     def good(self) -> bool:
-        """Tell whether nothing is lost, the books balance and at least one priced alert is open."""
-        return self.whole and bool(self.priced)
+        """Tell whether nothing is lost, the books balance and at least one waste was found, open or closed on the page."""
+        return self.whole and any(is_priced(alert) or _is_closed(alert) for alert in self.alerts)
 
     def found(self, label: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the alert that names a hidden waste, if there is one."""
@@ -144,10 +148,14 @@ class Summary:
         head = f"{label['meter']}: {label['pattern']}, +{label['extra_kw']:.1f} kW since {label['since'][:16]}Z"
         alert = self.found(label)
         if alert is None:
-            return f"{head} → not found"
+            return f"{head} → {self._why_not(label)}"
         more_kw = (alert.get("actual_kw") or 0.0) - (alert.get("expected_kw") or 0.0)
         money = f"{alert['cost']:,.0f} {alert['currency']}"
         return f"{head} → {alert['pattern']}, +{more_kw:.1f} kW, {alert['excess_kwh']:,.0f} kWh, {money} so far"
+
+    def _why_not(self, label: Mapping[str, Any]) -> str:
+        closed = any(alert["meter"] == label["meter"] and _is_closed(alert) for alert in self.alerts)
+        return "found, and closed on the page" if closed else "not found"
 
     def _unexpected(self) -> list[Mapping[str, Any]]:
         expected = {label["meter"] for label in self.labels}

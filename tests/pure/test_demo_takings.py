@@ -56,13 +56,19 @@ def test_books_that_do_not_balance_are_not_good() -> None:
     assert not _summary(edge=edge).good
 
 
-@pytest.mark.parametrize("alert", [_alert(kind="data"), _alert(state="closed"), _alert(cost=None), _alert(state="suppressed")])
-def test_only_an_open_waste_alert_with_a_cost_counts(alert: dict[str, Any]) -> None:
+@pytest.mark.parametrize("alert", [_alert(kind="data"), _alert(cost=None), _alert(state="suppressed")])
+def test_only_a_waste_alert_with_a_cost_counts(alert: dict[str, Any]) -> None:
     summary = _summary(alerts=[alert])
     assert not summary.good
     assert summary.whole
     assert "not found" in summary.as_text()
     assert "no waste was found yet" in summary.as_text()
+
+
+def test_a_waste_that_somebody_closed_on_the_page_was_found() -> None:
+    summary = _summary(alerts=[_alert(state="closed")])
+    assert summary.good
+    assert "since 2026-11-10T15:00Z → found, and closed on the page" in summary.as_text()
 
 
 def test_an_alert_on_another_meter_is_told_beside() -> None:
