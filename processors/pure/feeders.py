@@ -38,7 +38,7 @@ def excess_kw(alert: Alert) -> float:
 
 
 def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_ms: int) -> list[Alert]:
-    """Return the alerts whose suppression begins or ends."""
+    """Return the alerts whose suppression begins, ends, or now has another cause than the one that went."""
     waste = [alert for alert in book.values() if alert.kind == "waste"]
     running = [alert for alert in waste if alert.state in RUNNING]
     changed: list[Alert] = []
@@ -48,13 +48,15 @@ def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_
         children = below(alert.meter, feeds)
         causes = [other for other in running if other.meter in children and other.id != alert.id]
         share = _share(alert, causes)
+        largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id), default=alert)
         if share >= EXPLAINED and alert.state == "unacked":
-            largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id))
             line = HistoryLine(at_ms, "suppressed", note=largest.id)
             changed.append(replace(alert, state="suppressed", parent=largest.id, history=(*alert.history, line)))
         elif share < UNEXPLAINED and alert.state == "suppressed":
             line = HistoryLine(at_ms, "released")
             changed.append(replace(alert, state="unacked", parent=None, history=(*alert.history, line)))
+        elif alert.state == "suppressed" and alert.parent not in {cause.id for cause in causes}:
+            changed.append(replace(alert, parent=largest.id))
     return changed
 
 

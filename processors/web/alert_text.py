@@ -109,7 +109,7 @@ def state_short(view: PlantView, text: Text, alert: Alert) -> str:
 def state_text(view: PlantView, text: Text, alert: Alert) -> str:
     """Return the alert's state in words."""
     if alert.state == "shelved" and alert.shelved_until_ms:
-        return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms).lower()}")
+        return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms, inside=True)}")
     if alert.state == "suppressed":
         parent = view.alert(alert.parent or "")
         return text.words("state.suppressed", parent=title(view, text, parent) if parent else "")

@@ -46,14 +46,15 @@ async def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
     for (period, price), share in sorted(shares.items(), key=lambda item: _order(item[0][0])):
         part = kwh * share / total
         amount += part * price
-        hours = part / excess if excess > 0 else 0.0
-        told = (
-            f"{text.power(excess)} × {text.number(hours, 1)}\u00a0h = {text.number(part, 2)}\u00a0kWh"
-            if hours
-            else f"{text.number(part, 2)}\u00a0kWh"
-        )
         word = say.get(f"tou.legend.{period}", period)
-        rows.append((word, told, f"× {text.number(price, 0 if text.currency == 'VND' else 4)}", _accounts(text, part * price)))
+        rows.append(
+            (
+                word,
+                energy_told(text, part, excess, kwh),
+                f"× {text.number(price, 0 if text.currency == 'VND' else 4)}",
+                _accounts(text, part * price),
+            )
+        )
     row = view.tariff.price_at(until_ms)
     source = say("al.price_source", tariff=view.tariff.name, schedule=row.schedule if row and row.schedule else "—")
     return Priced(
@@ -63,6 +64,14 @@ async def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
         source,
         alert_text.doubts(text, sorted(doubts)),
     )
+
+
+def energy_told(text: Text, part_kwh: float, excess_kw: float, day_kwh: float) -> str:
+    """Return kWh as power times hours; as kWh alone where the day's kWh are not of that power (it would need over 24 h)."""
+    kwh = f"{text.number(part_kwh, 2)}\u00a0kWh"
+    if not 0 < day_kwh <= excess_kw * 24:
+        return kwh
+    return f"{text.power(excess_kw)} × {text.number(part_kwh / excess_kw, 1)}\u00a0h = {kwh}"
 
 
 def _order(period: str) -> int:

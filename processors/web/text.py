@@ -147,12 +147,14 @@ class Text:
         """Return the plant's time of day, 24 h."""
         return self.local(t_ms).strftime("%H:%M:%S" if seconds else "%H:%M")
 
-    def weekday(self, t_ms: float, *, grid: bool = False) -> str:
-        """Return the day of the week; `grid` gives the short form of tables."""
+    def weekday(self, t_ms: float, *, grid: bool = False, inside: bool = False) -> str:
+        """Return the day of the week; `grid` gives the short form of tables, `inside` a sentence Vietnamese ones are small."""
         day = self.local(t_ms).weekday()
         if self.lang == "en":
             return _EN_DAYS[day]
-        return _VI_GRID[day] if grid else _VI_DAYS[day]
+        if grid:
+            return _VI_GRID[day]
+        return _VI_DAYS[day].lower() if inside else _VI_DAYS[day]
 
     def date(self, t_ms: float, *, year: bool = False) -> str:
         """Return day and month, and the year where asked."""
@@ -163,8 +165,7 @@ class Text:
 
     def day(self, t_ms: float, *, inside: bool = False, year: bool = False) -> str:
         """Return weekday and date; `inside` a sentence Vietnamese weekdays are small."""
-        name = self.weekday(t_ms)
-        return f"{name.lower() if inside and self.lang == 'vi' else name} {self.date(t_ms, year=year)}"
+        return f"{self.weekday(t_ms, inside=inside)} {self.date(t_ms, year=year)}"
 
     def full_date(self, t_ms: float) -> str:
         """Return the weekday with the date and year."""

@@ -221,6 +221,18 @@ def test_a_feeders_alert_is_suppressed_while_one_below_explains_half_of_it() -> 
     assert (only(later).state, only(later).parent) == ("unacked", None)
 
 
+def test_a_hidden_alert_names_a_cause_that_is_still_there() -> None:
+    context = replace(CONTEXT, feeds={"incomer": ("compressor", "chiller")})
+    book: alerts.AlertBook = {}
+    for meter, per_night in (("incomer", 100.0), ("compressor", 60.0), ("chiller", 40.0)):
+        book = alerts.on_output(book, finding(meter, per_night=per_night), context).book
+    of = {each.meter: each.id for each in book.values()}
+    assert book[of["incomer"]].parent == of["compressor"]
+    book = alerts.dismiss(book, of["compressor"], by="lan", at_ms=9, reason="planned").book
+    book = alerts.on_output(book, finding("chiller", day=8, per_night=40.0), context).book
+    assert (book[of["incomer"]].state, book[of["incomer"]].parent) == ("suppressed", of["chiller"])
+
+
 def test_a_child_too_small_in_energy_and_power_suppresses_nothing() -> None:
     book = alerts.on_output({}, replace(finding("incomer", per_night=100.0), expected_kw=60.0, actual_kw=80.0), CONTEXT).book
     change = alerts.on_output(book, finding("compressor", per_night=40.0), CONTEXT)

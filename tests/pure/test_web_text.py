@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.web.pricing import energy_told
 from processors.web.text import Text, two_digits
 from processors.web.thin import thin
 from processors.web.words import choose, fold, words
@@ -69,6 +70,12 @@ def test_dates_and_clocks_are_the_plants() -> None:
     assert plain(EN.full_date(THURSDAY)) == "Thu 19 Nov 2026"
     assert VI.clock(THURSDAY, seconds=True) == "22:47:16"
     assert VI.weekday(THURSDAY, grid=True) == "T5"
+    assert (VI.weekday(THURSDAY, inside=True), EN.weekday(THURSDAY, inside=True)) == ("thứ 5", "Thu")
+
+
+def test_energy_is_power_times_hours_only_where_a_day_has_that_many() -> None:
+    assert plain(energy_told(EN, 45.45, 13.4, 166.7)) == "13.4 kW × 3.4 h = 45.45 kWh"
+    assert plain(energy_told(EN, 628.79, 13.2, 808.65)) == "628.79 kWh"
 
 
 @pytest.mark.parametrize(("seconds", "vi"), [(4, "4 s"), (840, "14 phút"), (11_000, "3 h"), (180_000, "2 ngày"), (-3, "0 s")])

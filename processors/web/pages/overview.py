@@ -135,7 +135,7 @@ def sheets(view: PlantView, text: Text) -> dict[str, Any]:
     longest = now_ms + 7 * day - 60_000
 
     def told(t_ms: int) -> str:
-        return f"{text.clock(t_ms)} {text.weekday(t_ms).lower() if text.lang == 'vi' else text.weekday(t_ms)}, {text.date(t_ms)}"
+        return f"{text.clock(t_ms)} {text.weekday(t_ms, inside=True)}, {text.date(t_ms)}"
 
     choices = [(key, t_ms, told(t_ms)) for key, t_ms in (("tonight", tonight), ("next_week", min(monday, longest)), ("max", longest))]
     chips = [text.words[f"fixed.chip.{key}"] for key in ("repaired", "timer", "switched", "replaced", "told")]
