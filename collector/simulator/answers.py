@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from collector.simulator import codec, rtu
 from collector.simulator.faults import LIES, Fault, Mischief
 from collector.simulator.journal import Entry
-from collector.simulator.meter import SimulatedMeter
+from collector.simulator.meter import Unit
 
 BUSY = 6
 DUPLICATE_S = 0.005
@@ -28,7 +28,7 @@ class Said:
 class Answers:
     """Answers for the meters of one line. A unit that is not there is silent on a serial line and exception 11 behind a gateway."""
 
-    def __init__(self, meters: Mapping[int, SimulatedMeter], now_ms: Callable[[], int], mischief: Mischief, *, framing: str) -> None:
+    def __init__(self, meters: Mapping[int, Unit], now_ms: Callable[[], int], mischief: Mischief, *, framing: str) -> None:
         self._meters, self._now_ms, self._mischief = meters, now_ms, mischief
         self._serial = framing == "rtu"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector.simulator import fleet, folder, history
+from collector.simulator import fleet, folder, history, recorded
 from collector.simulator.faults import Fault, Mischief
 from collector.simulator.journal import Journal
 from collector.simulator.load import Load
@@ -28,7 +28,7 @@ _FIRST_PORT = 5020
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command line asks for. Exactly one of `folder`, `write`, `meters` is given."""
+    """What the command line asks for. Exactly one of `folder` (also a recording), `write`, `meters` is given."""
 
     folder: Path | None
     write: Path | None
@@ -51,6 +51,8 @@ async def run(order: Order) -> int:
     if order.meters is not None:
         gateways = [fleet.gateway(order.meters, order.profile, seed=order.seed, at=_places(order, 1)[0])]
         return await _serve(gateways, now_ms, order, lambda _ports: None)
+    if order.folder is not None and order.folder.is_file():
+        return await _serve([recorded.gateway(order.folder, _places(order, 1)[0])], now_ms, order, lambda _ports: None)
     if order.write is None:
         seed, times = folder.read(order.folder or Path())
     else:

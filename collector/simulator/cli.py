@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="a simulated plant that --write made")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="a simulated plant that --write made, or a recording that driftwatt dump made"
+    )
     parser.add_argument(
         "--write", type=Path, metavar="DIR", help="write the demo plant there: edge.toml, plant.toml, calendars, history, labels"
     )
@@ -87,6 +89,7 @@ SIMULATE = Command(
     examples=(
         "  driftwatt simulate --write plant                            # only write the files\n"
         "  driftwatt simulate plant --listen tcp://127.0.0.1:5020 --listen tcp://127.0.0.1:5021\n"
+        "  driftwatt simulate meter-7.json --listen tcp://127.0.0.1:5020           # a meter that driftwatt dump recorded\n"
         "  driftwatt simulate --meters 50 --listen tcp://127.0.0.1:5020\n"
         "  driftwatt simulate --meters 20 --listen 'pty:/tmp/meters?baud=9600'       # read it as rtu:///tmp/meters?baud=9600\n"
         "  driftwatt simulate --meters 5 --listen pty:/tmp/meters --fault crc:1% --fault late=1:5% --fault dead=3@0-120"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import acos, sqrt, tan
+from typing import Protocol
 
 from collector.pure.decode import encoder
 from collector.pure.plan import words
@@ -79,6 +80,15 @@ def _demand_w(load: Load, t_ms: int) -> float:
     begin = t_ms - t_ms % SLOT_MS
     elapsed_h = (t_ms - begin) / 3_600_000
     return (load.energy_wh(t_ms) - load.energy_wh(begin)) / elapsed_h if elapsed_h else load.power_w(t_ms)
+
+
+class Unit(Protocol):
+    """Whatever answers reads under a unit id."""
+
+    name: str
+
+    def read(self, kind: Kind, address: int, count: int, t_ms: int) -> tuple[int, ...]:
+        """Return `count` registers from `address` on as they stand at an instant. Raises Refusal."""
 
 
 class SimulatedMeter:

@@ -12,7 +12,7 @@ from collector.simulator.answers import Answers
 from collector.simulator.faults import Mischief
 from collector.simulator.journal import Entry, Journal
 from collector.simulator.line import Line, NotModbus
-from collector.simulator.meter import SimulatedMeter
+from collector.simulator.meter import Unit
 from collector.simulator.terminal import Terminal
 from collector.simulator.wire import NETWORK, Wire
 from driftwatt.errors import Unavailable
@@ -29,7 +29,7 @@ class Gateway:
     name: str
     host: str
     port: int
-    meters: Mapping[int, SimulatedMeter]
+    meters: Mapping[int, Unit]
     wire: Wire = NETWORK
 
 

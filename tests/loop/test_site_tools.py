@@ -11,7 +11,7 @@ import pytest
 
 from config.loader import load_edge
 from driftwatt.__main__ import main
-from tests.support.daemons import free_port
+from tests.support.daemons import free_port, running
 from tests.support.odd_meters import Meters, Twist, gateway, meter, reversed_ct, times, two_meters
 
 Capture = pytest.CaptureFixture[str]
@@ -44,6 +44,7 @@ def exchanged(one: int, two: int) -> Twist:
 
 
 def _lines(capsys: Capture, *words: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
     main([*words, "--json"])
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -215,3 +216,25 @@ def test_decode_marks_the_plausible(capsys: Capture) -> None:
     assert [line for line in said.splitlines() if line.startswith("*")] == ["* 0x0000  float32   ABCD  230.5          230.5 V"]
     assert "0x0000 in eastron-sdm630: voltage_l1, input float32 ABCD" in said
     assert any(one["plausible"] for one in _lines(capsys, "decode", "43668000"))
+
+
+def test_a_recording_is_served_again_and_reads_the_same(tmp_path: Path, capsys: Capture) -> None:
+    file, again = tmp_path / "m5.json", tmp_path / "again.json"
+    with gateway({5: meter("carlogavazzi-em340")}) as port:
+        assert main(["dump", f"tcp://127.0.0.1:{port}", "--unit", "5", "-o", str(file)]) == 0
+    with running("simulate", str(file), "--listen", "tcp://127.0.0.1:0") as simulator:
+        url = simulator.line().rsplit(" ", 1)[-1]
+        (found,) = _lines(capsys, "scan", url, "--units", "1-9")[-1:]
+        assert (found["unit"], found["profile"], found["matches"][0]["sure"]) == (5, "carlogavazzi-em340", True)
+        assert main(["dump", url, "--unit", "5", "-o", str(again)]) == 0
+        assert simulator.end() == 0
+    first, second = (json.loads(each.read_text(encoding="utf-8")) for each in (file, again))
+    assert first["frames"] == second["frames"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"driftwatt_recording": 1, "unit": 1, "frames": [{}]}', "[" * 100_000])
+def test_a_file_that_is_no_recording_is_refused(text: str, tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "m.json"
+    file.write_text(text, encoding="utf-8")
+    assert main(["simulate", str(file), "--listen", "tcp://127.0.0.1:0"]) == 2
+    assert str(file) in capsys.readouterr().err
