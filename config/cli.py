@@ -12,7 +12,9 @@ SCHEMAS = ("edge", "plant", "profile", "tariff", "calendar", "factor")
 def _profiles_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="one profile: its registers; without: all of them")
     parser.add_argument("--dir", action="append", default=[], metavar="DIR", help="look here too, before the shipped ones")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object per line")
+    form.add_argument("--markdown", action="store_true", help="the table of docs/meters.md")
 
 
 def _run_profiles(arguments: argparse.Namespace) -> int:
@@ -21,7 +23,11 @@ def _run_profiles(arguments: argparse.Namespace) -> int:
     from config.listing import print_profile, print_profiles
 
     folders = [Path(folder) for folder in arguments.dir]
-    if arguments.name:
+    if arguments.markdown:
+        from config.supported import markdown
+
+        print(markdown(folders), end="")
+    elif arguments.name:
         print_profile(arguments.name, folders, as_json=arguments.json)
     else:
         print_profiles(folders, as_json=arguments.json)
@@ -42,7 +48,10 @@ def _run_schema(arguments: argparse.Namespace) -> int:
 PROFILES = Command(
     name="profiles",
     summary="List the meter models that driftwatt knows, and how sure each profile is.",
-    examples="  driftwatt profiles\n  driftwatt profiles eastron-sdm630\n  driftwatt profiles --dir profiles --json",
+    examples=(
+        "  driftwatt profiles\n  driftwatt profiles eastron-sdm630\n"
+        "  driftwatt profiles --dir profiles --json\n  driftwatt profiles --markdown"
+    ),
     configure=_profiles_arguments,
     run=_run_profiles,
 )

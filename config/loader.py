@@ -39,6 +39,7 @@ _SIGNS: dict[FileKind, tuple[str, ...]] = {
 def load_edge(path: Path | str) -> EdgeFile:
     """Return a checked `edge.toml`, its profiles included in the checks. Relative paths in it count from its folder."""
     source = read(Path(path))
+    _mind_kind(source, "edge")
     edge = parse(source, EdgeFile)
     load = partial(load_profile, dirs=profile_folders(edge, path))
     wanted: dict[KeyPath, str] = {
@@ -57,6 +58,7 @@ def load_edge(path: Path | str) -> EdgeFile:
 def load_plant(path: Path | str) -> PlantFile:
     """Return a checked `plant.toml`, its tariff, calendars and factors included in the checks."""
     source = read(Path(path))
+    _mind_kind(source, "plant")
     plant = parse(source, PlantFile)
     calendars: dict[KeyPath, str] = {("calendar", "use"): plant.calendar.use}
     calendars |= {("meter", i, "calendar"): meter.calendar for i, meter in enumerate(plant.meter) if meter.calendar is not None}
@@ -73,8 +75,7 @@ def load_plant(path: Path | str) -> PlantFile:
 def kind_of(path: Path | str) -> FileKind:
     """Return which kind of file this is, by its tables. Raises ConfigErrors when it cannot be told."""
     source = read(Path(path))
-    # Tables that only one kind has; edge and plant share [broker].
-    scores = {kind: sum(key in source.data for key in keys) for kind, keys in _SIGNS.items()}
+    scores = _scores(source)
     best = max(scores, key=lambda kind: scores[kind])
     if scores[best] == 0:
         allowed = "; ".join(f"{kind}: {', '.join(keys)}" for kind, keys in _SIGNS.items())
@@ -86,6 +87,19 @@ def kind_of(path: Path | str) -> FileKind:
             ]
         )
     return best
+
+
+def _scores(source: Source) -> dict[FileKind, int]:
+    """Return how many tables a file has that only one kind has; edge and plant share [broker]."""
+    return {kind: sum(key in source.data for key in keys) for kind, keys in _SIGNS.items()}
+
+
+def _mind_kind(source: Source, wanted: FileKind) -> None:
+    """Say once that a file is of another kind, instead of once for each of its tables."""
+    scores = _scores(source)
+    best = max(scores, key=lambda kind: scores[kind])
+    if not scores[wanted] and scores[best] > 1:
+        raise ConfigErrors([ConfigError("is another kind of file", file=source.name, found=f"a file of the {best} kind", allowed=wanted)])
 
 
 def profile_folders(edge: EdgeFile, path: Path | str) -> tuple[Path, ...]:
