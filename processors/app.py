@@ -25,8 +25,10 @@ from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
 from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
 from driftwatt.topics import alert_topic, every_edge
+from processors import errands
+from processors.adapters import control
 from processors.adapters.child import BrokerChild
-from processors.adapters.folder import Folder, plant_folder
+from processors.adapters.folder import STATE, Folder, plant_folder, read_status
 from processors.adapters.inbox import Inbox
 from processors.adapters.page import Page
 from processors.adapters.sqlite import SqliteStore
@@ -53,6 +55,8 @@ EMBEDDED = "embedded"
 EMBEDDED_LISTEN = "127.0.0.1:1883"
 ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
+ERRAND_S = 120.0
+"""Longest that a command waits for the daemon; what it asked for is done all the same."""
 HOUSE_KEEPING_AT = (3, 10)
 """Local time, when plants are quiet."""
 SUBSCRIPTIONS = (
@@ -84,6 +88,24 @@ def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = F
             raise known from error
         log.error("the processor failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
         return 1
+    finally:
+        folder.close()
+
+
+def errand(file: Path, request: dict[str, Any], *, clock: Clock) -> dict[str, Any]:
+    """Have the plant of `file` do what a command asks for: its daemon where it runs, this process where it does not.
+
+    Raises ConfigError(s), Refused, Unavailable.
+    """
+    plant = load_plant(file)
+    path = plant_folder(file, plant.plant.data_dir, plant.plant.id)
+    if not (path / STATE).exists():
+        raise Unavailable(f"{path}: this plant never ran")
+    if read_status(path)["running"]:
+        return control.ask(path, request, within_s=ERRAND_S)
+    folder = Folder(path)
+    try:
+        return asyncio.run(_Plant(plant, file, folder, clock).errand(request))
     finally:
         folder.close()
 
@@ -149,7 +171,7 @@ class _Plant:
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
-            daemons = [group.create_task(self._write_status()), group.create_task(self._keep_house())]
+            daemons = [group.create_task(one) for one in (self._write_status(), self._keep_house(), self._listen_to_commands())]
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -204,6 +226,28 @@ class _Plant:
             await asyncio.to_thread(self._link.stop)
         if self._child:
             await self._child.stop()
+
+    async def _listen_to_commands(self) -> None:
+        async with control.listening(self._folder.path, self._obey):
+            await asyncio.Event().wait()
+
+    async def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
+        log.info("asked: %s", request)
+        return await self._pipeline.between(lambda: errands.obey(self._pipeline, request))
+
+    async def errand(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do in the daemon's place what a command asks for; nothing is received, shown or published."""
+        self._inbox = Inbox(asyncio.get_running_loop())
+        store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
+        try:
+            self._pipeline = self._compose(store, state)
+            await self._pipeline.begin()
+            return await errands.obey(self._pipeline, request)
+        finally:
+            self._pipeline.storing.stop()
+            self._pipeline.keeping.stop()
+            store.close()
+            state.close()
 
     async def _write_status(self) -> None:
         while True:

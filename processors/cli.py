@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from driftwatt.commands import Command
-
-HEAVY = {"apscheduler", "holidays", "influxdb_client", "jinja2", "numpy", "starlette", "uvicorn"}
+from processors.heavy import HEAVY
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

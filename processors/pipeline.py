@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -85,6 +86,7 @@ class Pipeline:
     _journal_kept: int = 0
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _errands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = field(default_factory=deque)
     _cut: bool = False
     _ticked_s: float = 0.0
 
@@ -120,8 +122,33 @@ class Pipeline:
             while not self.stopping:
                 await self._wait()
                 await self.cycle(self.mail.counted(CYCLE_BYTES))
+                await self._run_errands()
         finally:
             showing.cancel()
+            for _, done in self._errands:
+                done.cancel()
+
+    async def between(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Have `run` do some work between two of its cycles, where nothing else changes the plant; returns or raises what it does."""
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._errands.append((work, done))
+        self._wanted.set()
+        return await done
+
+    async def _run_errands(self) -> None:
+        while self._errands:
+            work, done = self._errands.popleft()
+            task = asyncio.ensure_future(work())
+            try:
+                await asyncio.wait({task})
+            finally:
+                task.cancel()
+            if done.cancelled() or task.cancelled():
+                done.cancel()
+            elif error := task.exception():
+                done.set_exception(error)
+            else:
+                done.set_result(task.result())
 
     @property
     def stopping(self) -> bool:
@@ -161,8 +188,11 @@ class Pipeline:
         self._raise_alarms(taken.alarms)
         await self.apply(taken, "stored")
 
-    async def apply(self, taken: Taken, word: str) -> None:
-        """Store and judge readings, commit all that was taken, acknowledge and show it. `word` counts the readings."""
+    async def apply(self, taken: Taken, word: str) -> int:
+        """Store and judge readings, commit all that was taken, acknowledge and show it. `word` counts the readings.
+
+        Returns how many of `taken.readings` the store will never take.
+        """
         self._cut = True
         accepted = await self._store_readings(taken, word)
         products, self._answered, journal = self._answered, Products(), self._journal
@@ -175,6 +205,7 @@ class Pipeline:
         self._cut = False
         self._acknowledge(taken)
         self._show_taken(taken, products)
+        return len(taken.readings) - len(accepted)
 
     def alerts(self) -> Sequence[Alert]:
         """Return every alert that is kept, open or closed, in any order."""
@@ -259,11 +290,10 @@ class Pipeline:
             books[reading.meter, self.intake.day(reading.t_ms), word] += 1
         now_ms = self.clock.now_ms()
         for at, message in rejected.items():
-            reading = (taken.readings + taken.again)[at]
-            taken.commit.set_aside.append(
-                SetAside(now_ms, "store", message, row_bytes(reading).decode(), meter=reading.meter, t_ms=reading.t_ms)
-            )
-            if at < len(taken.readings):
+            reading, counted = (taken.readings + taken.again)[at], at < len(taken.readings)
+            raw = row_bytes(reading).decode()
+            taken.commit.set_aside.append(SetAside(now_ms, "store", message, raw, meter=reading.meter, t_ms=reading.t_ms, counted=counted))
+            if counted:
                 books[reading.meter, self.intake.day(reading.t_ms), "quarantined"] += 1
         return accepted
 

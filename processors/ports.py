@@ -9,7 +9,7 @@ from typing import Protocol
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.pure.board import Answer
-from processors.pure.commit import Commit, Kept
+from processors.pure.commit import Aside, Commit, Kept
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 
 
@@ -67,6 +67,12 @@ class StateFile(Protocol):
 
     def journaled(self, after: int) -> list[Journaled]:
         """Return the answers with a number above `after`, in order."""
+
+    def newest_aside(self) -> int:
+        """Return the highest number in the quarantine, 0 when nothing is set aside. Raises Unavailable."""
+
+    def aside(self, after: int, limit: int) -> list[Aside]:
+        """Return at most `limit` rows of the quarantine with a number above `after`, in order. Raises Unavailable."""
 
 
 class Link(Protocol):

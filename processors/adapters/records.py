@@ -10,6 +10,7 @@ from pathlib import Path
 from driftwatt.errors import Unavailable
 from processors.adapters.state import LINE
 from processors.pure.books import BookRow, EdgeLine
+from processors.pure.commit import Aside
 
 
 def newest_days(state: Path, days: int) -> list[str]:
@@ -38,6 +39,13 @@ def quarantine_size(state: Path) -> tuple[int, int]:
     with _reading(state) as db:
         n, size = db.execute("SELECT count(*), coalesce(sum(length(raw)), 0) FROM quarantine").fetchone()
     return n, size
+
+
+def quarantined(state: Path, after: int, limit: int) -> list[Aside]:
+    """Return at most `limit` rows that are set aside with a number above `after`, in order."""
+    with _reading(state) as db:
+        rows = db.execute("SELECT * FROM quarantine WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
+    return [Aside(*(*row, 1)[:9]) for row in rows]  # a state file of an earlier version has no ninth column
 
 
 def readings_in_store(store: Path, meter: str, from_ms: int, to_ms: int) -> int:

@@ -18,7 +18,7 @@ from driftwatt.errors import Unavailable
 from driftwatt.wire import LedgerLine
 from processors.ports import Journaled
 from processors.pure.board import Answer
-from processors.pure.commit import Commit, Kept
+from processors.pure.commit import Aside, Commit, Kept
 from processors.pure.delivery import Checkpoint
 
 SCHEMA = """
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS part (meter TEXT, name TEXT, data BLOB, PRIMARY KEY (
 CREATE TABLE IF NOT EXISTS book (meter TEXT, day TEXT, what TEXT, n INT, at_ms INT, PRIMARY KEY (day, meter, what)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gap (edge TEXT, epoch TEXT, first INT, last INT, at_ms INT, PRIMARY KEY (edge, epoch, first)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine
-    (id INTEGER PRIMARY KEY, at_ms INT, reason TEXT, detail TEXT, edge TEXT, meter TEXT, t_ms INT, raw TEXT);
+    (id INTEGER PRIMARY KEY, at_ms INT, reason TEXT, detail TEXT, edge TEXT, meter TEXT, t_ms INT, raw TEXT,
+     counted INT NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
 CREATE TABLE IF NOT EXISTS edge_book (day TEXT, edge TEXT, meter TEXT, at_ms INT, body TEXT, PRIMARY KEY (day, edge, meter)) WITHOUT ROWID;
@@ -51,6 +52,8 @@ class SqliteState:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
+            if "counted" not in {row[1] for row in self._db.execute("PRAGMA table_info(quarantine)")}:
+                self._db.execute("ALTER TABLE quarantine ADD COLUMN counted INT NOT NULL DEFAULT 1")
 
     def load(self) -> Kept:
         """See StateFile."""
@@ -81,6 +84,18 @@ class SqliteState:
         with _translated():
             rows = self._db.execute("SELECT number, body FROM journal WHERE number > ? ORDER BY number", (after,)).fetchall()
         return [Journaled(number, ANSWER.validate_json(body)) for number, body in rows]
+
+    def aside(self, after: int, limit: int) -> list[Aside]:
+        """See StateFile."""
+        sql = "SELECT id, at_ms, reason, detail, edge, meter, t_ms, raw, counted FROM quarantine WHERE id > ? ORDER BY id LIMIT ?"
+        with _translated():
+            return [Aside(*row) for row in self._db.execute(sql, (after, limit))]
+
+    def newest_aside(self) -> int:
+        """See StateFile."""
+        with _translated():
+            number: int = self._db.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
+        return number
 
     def close(self) -> None:
         """Close the file; never raises."""
@@ -117,9 +132,13 @@ def _write_books(db: sqlite3.Connection, change: Commit) -> None:
         "INSERT OR REPLACE INTO gap VALUES (?, ?, ?, ?, ?)",
         [(gap.edge, gap.epoch, gap.first, gap.last, change.at_ms) for gap in change.gaps],
     )
+    db.executemany("DELETE FROM quarantine WHERE id = ?", [(number,) for number in change.released])
     db.executemany(
-        "INSERT INTO quarantine (at_ms, reason, detail, edge, meter, t_ms, raw) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(row.at_ms, row.reason, row.detail[:RAW_CHARS], row.edge, row.meter, row.t_ms, row.raw[:RAW_CHARS]) for row in change.set_aside],
+        "INSERT INTO quarantine (at_ms, reason, detail, edge, meter, t_ms, raw, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (row.at_ms, row.reason, row.detail[:RAW_CHARS], row.edge, row.meter, row.t_ms, row.raw[:RAW_CHARS], row.counted)
+            for row in change.set_aside
+        ],
     )
     if change.set_aside:
         db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))

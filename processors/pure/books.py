@@ -48,7 +48,8 @@ class _Plant:
 def ledger(rows: Iterable[BookRow], edges: Iterable[EdgeLine], owners: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """Return the lines, by day and meter. `owners` maps the plant's meters to their edges, None for any edge.
 
-    Rows that nobody could read count for the meters that miss them, as far as they go round.
+    Rows that nobody could read, and rows that came before their meter was listed, count for the meters that miss
+    them, as far as they go round.
     """
     plant: dict[tuple[str, str], _Plant] = {}
     for row in rows:
@@ -61,12 +62,16 @@ def ledger(rows: Iterable[BookRow], edges: Iterable[EdgeLine], owners: Mapping[s
         if meter in owners and owners[meter] in (None, each.edge):
             said[each.line.day, meter] = each
     unreadable = sum(kept.counts["unreadable"] for (_, meter), kept in plant.items() if meter == NOBODY)
+    unlisted = {day: max(0, kept.counts["unlisted"]) for (day, meter), kept in plant.items() if meter == NOBODY}
     lines = []
     for key in sorted({*plant, *said}):
         line = _line(key, plant.get(key, _Plant()), said.get(key))
-        short = min(unreadable, line.pop("short"))
-        unreadable -= short
-        line["quarantined"] += short
+        short = line.pop("short")
+        early = min(unlisted.get(key[0], 0), short)
+        unlisted[key[0]] = unlisted.get(key[0], 0) - early
+        late = min(unreadable, short - early)
+        unreadable -= late
+        line["quarantined"] += early + late
         lines.append(line)
     return lines
 

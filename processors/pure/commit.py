@@ -16,12 +16,15 @@ NOBODY = "-"
 
 BookKey = tuple[str, str, str]
 """(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `imported`, `gaps`, `damaged`, `thinned`,
-`corrupt` or `failed:<reason>`."""
+`corrupt`, `unlisted` (of what is quarantined: rows of meters that the plant file does not list for that edge) or `failed:<reason>`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A row or message that is not stored, and why; `raw` is cut to a few kilobytes. `t_ms` is its own time if known."""
+    """A row or message that is not stored, and why; `raw` is cut to a few kilobytes. `t_ms` is its own time if known.
+
+    `counted` tells whether the books count it as quarantined; what only a replay brought is outside of them.
+    """
 
     at_ms: int
     reason: str
@@ -30,11 +33,30 @@ class SetAside:
     edge: str = ""
     meter: str = NOBODY
     t_ms: int | None = None
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A row as the quarantine holds it. `number` rises; the other fields are those of SetAside."""
+
+    number: int
+    at_ms: int
+    reason: str
+    detail: str
+    edge: str
+    meter: str
+    t_ms: int | None
+    raw: str
+    counted: bool
 
 
 @dataclass(slots=True)
 class Commit:
-    """Everything that belongs together; empty parts change nothing. `books` are increments, the rest is absolute."""
+    """Everything that belongs together; empty parts change nothing. `books` are increments, the rest is absolute.
+
+    `released` are the numbers of rows that leave the quarantine.
+    """
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
@@ -42,6 +64,7 @@ class Commit:
     books: Counter[BookKey] = field(default_factory=Counter)
     gaps: list[Gap] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
     alerts: dict[str, Alert] = field(default_factory=dict)
     edge_lines: dict[tuple[str, str, str], LedgerLine] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -55,6 +78,7 @@ class Commit:
             or self.books
             or self.gaps
             or self.set_aside
+            or self.released
             or self.alerts
             or self.edge_lines
             or self.notes

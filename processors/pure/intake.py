@@ -131,16 +131,19 @@ class Intake:
             else:
                 readings.append(row)
         for _, reason, raw in action.bad:
-            taken.commit.set_aside.append(SetAside(now_ms, "row", reason, raw, action.edge))
+            taken.commit.set_aside.append(SetAside(now_ms, "row", reason, raw, action.edge, counted=not action.replay))
         if not action.replay and action.unreadable:
             books[NOBODY, self.day(now_ms), "quarantined"] += action.unreadable
             books[NOBODY, self.day(now_ms), "unreadable"] += action.unreadable
 
     def _set_aside_row(self, row: Reading, action: Apply, why: str, taken: Taken, now_ms: int) -> None:
         meter = row.meter if why == "future" else NOBODY
-        taken.commit.set_aside.append(SetAside(now_ms, why, row.meter, row_bytes(row).decode(), action.edge, row.meter, row.t_ms))
+        raw = row_bytes(row).decode()
+        taken.commit.set_aside.append(SetAside(now_ms, why, row.meter, raw, action.edge, row.meter, row.t_ms, counted=not action.replay))
         if not action.replay:
             taken.commit.books[meter, self.day(row.t_ms), "quarantined"] += 1
+            if meter == NOBODY:
+                taken.commit.books[NOBODY, self.day(row.t_ms), "unlisted"] += 1
 
     def _hello(self, edge: str, payload: bytes, taken: Taken, now_ms: int) -> None:
         hello = from_bytes(Hello, payload)

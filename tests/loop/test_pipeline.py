@@ -74,7 +74,7 @@ def test_what_belongs_to_nobody_is_set_aside_with_its_reason(tmp_path: Path) -> 
     with sqlite3.connect(tmp_path / "state.sqlite3") as db:
         aside = db.execute("SELECT reason, meter FROM quarantine ORDER BY id").fetchall()
     assert aside == [("unknown_meter", "m9"), ("wrong_edge", "m2"), ("future", "m1")]
-    assert books(tmp_path) == {("-", "quarantined"): 2, ("m1", "quarantined"): 1, ("m1", "stored"): 1}
+    assert books(tmp_path) == {("-", "quarantined"): 2, ("-", "unlisted"): 2, ("m1", "quarantined"): 1, ("m1", "stored"): 1}
 
 
 def test_removed_rows_gaps_and_damage_are_counted_under_nobody(tmp_path: Path) -> None:
