@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from collector.pure.blocks import Block, MeterPlan, meter_plan
-from collector.pure.decode import encode
+from collector.pure.decode import encode, spoken_exponent
 from collector.pure.plan import Line, PlannedRequest, bus_seconds
 from config.edge import Bus, EdgeFile, Meter
 from config.profiles import Profile, Register, placed
@@ -156,6 +156,8 @@ def _row_size(meter: Meter, profile: Profile, blocks: tuple[Block, ...]) -> int:
                 words = encode(register, _typical(register))
                 at = register.address - block.request.address
                 raw[at : at + len(words)] = words
+                if register.scale_register is not None:
+                    raw[register.scale_register - block.request.address] = spoken_exponent(register) & 0xFFFF
         values |= block.decoder.decode(raw)[0]
     return len(row_bytes(Reading(meter.id, _TYPICAL_MS, values, duration_ms=120))) + ROW_OVERHEAD_BYTES
 

@@ -223,11 +223,19 @@ def _other_than_zero(item: float, *, signs: frozenset[float]) -> float | None:
     return None if item == 0 and math.copysign(1.0, item) in signs else item
 
 
+_SPOKEN = {"V": -1, "A": -2, "Hz": -2, "1": -3, "W": 1, "var": 1, "VA": 1}
+
+
+def spoken_exponent(register: Register) -> int:
+    """Return the exponent that `encode` counts with, for the register's `scale_register` to say; 0 where it has none."""
+    return 0 if register.scale_register is None else _SPOKEN.get(register.unit, 0)
+
+
 def _to_bytes(register: Register) -> Callable[[Any], bytes]:
     size = 2 * words(register)
     if register.type == "text":
         return lambda value: _text_bytes(value, size)
-    factor, divisor = _scaling(register.scale)
+    factor, divisor = _scaling(register.scale * 10.0 ** spoken_exponent(register))
     absent = register.not_available[0] if register.not_available else _FLOATS.get(register.type)
     packer = _packer(register, size)
 

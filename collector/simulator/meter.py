@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import acos, sqrt, tan
 from typing import Protocol
 
-from collector.pure.decode import encoder
+from collector.pure.decode import encoder, spoken_exponent
 from collector.pure.plan import words
+from collector.simulator.chain import standing
 from collector.simulator.codec import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.noise import smooth
@@ -102,6 +103,7 @@ class SimulatedMeter:
         self._by_kind: dict[Kind, list[Register]] = {}
         for register in sorted(profile.registers, key=lambda each: each.address):
             self._by_kind.setdefault(register.kind, []).append(register)
+        self._standing = standing(profile)
         self._inside: dict[tuple[Kind, int, int], tuple[tuple[Register, Say], ...]] = {}
         self._now_ms = -1
         self._now: dict[str, float] = {}
@@ -119,7 +121,11 @@ class SimulatedMeter:
         if not known or address % limits.count_step or any(first <= last and address <= end for first, end in limits.forbidden):
             raise Refusal(ILLEGAL_ADDRESS)
         end = known[-1].address + words(known[-1]) + _SPARE
-        if address < known[0].address or last >= end:
+        if self._standing:
+            first, end = min(self._standing), max(self._standing) + 1
+        else:
+            first = known[0].address
+        if address < first or last >= end:
             raise Refusal(ILLEGAL_ADDRESS)
         return self._registers(kind, address, count, t_ms)
 
@@ -130,9 +136,12 @@ class SimulatedMeter:
         if inside is None:
             touched = [each for each in self._by_kind[kind] if each.address < address + count and address < each.address + words(each)]
             inside = self._inside[kind, address, count] = tuple((each, _say(each)) for each in touched)
-        image = [0] * count
+        image = [self._standing.get(at, 0) for at in range(address, address + count)]
         for register, say in inside:
-            for at, word in enumerate(say(self._now.get(register.quantity, 0.0)), start=register.address - address):
+            said = [*enumerate(say(self._now.get(register.quantity, 0.0)), start=register.address - address)]
+            if register.scale_register is not None:
+                said.append((register.scale_register - address, spoken_exponent(register) & 0xFFFF))
+            for at, word in said:
                 if 0 <= at < count:
                     image[at] = word
         return tuple(image)
