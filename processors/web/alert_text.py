@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from driftwatt.alerts import Alert, HistoryLine, Range
+from driftwatt.alerts import DISMISS_REASONS, Alert, HistoryLine, Range
 from processors.view import PlantView
 from processors.web.text import Figure, Text
 
@@ -104,6 +104,11 @@ def state_short(view: PlantView, text: Text, alert: Alert) -> str:
     if alert.state == "acked" and alert.ack_by:
         return text.words("al.by", person=who(text, alert.ack_by), reason=text.words[f"reason.{alert.ack_reason}"])
     return state_text(view, text, alert)
+
+
+def voided(alert: Alert) -> bool:
+    """Tell whether somebody said that it was no waste: its money does not count."""
+    return alert.state == "closed" and alert.closed_reason in DISMISS_REASONS
 
 
 def state_text(view: PlantView, text: Text, alert: Alert) -> str:

@@ -248,6 +248,14 @@ def test_an_unknown_alert_or_verb_is_404(page: PaperPage) -> None:
     assert post(page, "explode", {}).status == 404
 
 
+def test_the_money_of_a_dismissed_alert_is_told_to_be_voided() -> None:
+    with PaperPage() as page:
+        before = page.ask("/alerts?lang=en").text.count('<td class="num wide">voided<')
+        assert post(page, "dismiss", {"reason": "production"}).json()["state"] == "closed"
+        assert page.ask("/alerts?lang=en").text.count('<td class="num wide">voided<') == before + 1
+        assert "· voided, before VAT" in page.ask(f"/alerts/{ALERT}?lang=en").text
+
+
 def test_all_other_answers_reach_the_book() -> None:
     with PaperPage() as page:
         assert post(page, "comment", {"note": "đã gọi bảo trì"}).status == 200

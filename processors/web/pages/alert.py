@@ -124,6 +124,7 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
             if alert.excess_kwh and alert.cost
             else ""
         )
+        so_far = say["al.voided"] if alert_text.voided(alert) else so_far
         band = alert_text.money_range(text, alert.per_month_cost)
         found.append(
             Fact(

@@ -166,7 +166,7 @@ def line(view: PlantView, visit: Visit, alert: Alert) -> Line:
         delta="" if more is None else str(text.excess(more)),
         rate="–" if closed or rate is None else str(rate),
         rate_under="" if closed or not kwh else str(text.energy(kwh)),
-        so_far=str(text.about(alert.cost.value)) if alert.cost else "",
+        so_far=text.words["al.voided"] if alert_text.voided(alert) else str(text.about(alert.cost.value)) if alert.cost else "",
         so_far_under=f"{text.energy(alert.excess_kwh.value)} {alert_text.spread(text, alert.excess_kwh)}" if alert.excess_kwh else "",
         said=alert_text.state_text(view, text, alert),
         said_under=alert_text.last_word(text, alert),
