@@ -158,3 +158,11 @@ def test_a_link_inside_the_folder_is_followed(tmp_path: Path) -> None:
     real.write_text("", encoding="utf-8")
     (tmp_path / "own.toml").symlink_to(real)
     assert find("profile", "own", [tmp_path]) == tmp_path / "own.toml"
+
+
+def test_a_plant_file_given_as_an_edge_file_is_told_once() -> None:
+    examples = Path(__file__).parents[2] / "config/examples"
+    with pytest.raises(ConfigErrors, match=r"plant\.toml: is another kind of file \(found a file of the plant kind; allowed: edge\)$"):
+        load_edge(examples / "plant.toml")
+    with pytest.raises(ConfigErrors, match=r"edge\.toml: is another kind of file \(found a file of the edge kind; allowed: plant\)$"):
+        load_plant(examples / "edge.toml")
