@@ -48,6 +48,7 @@ class Reading:
     `t_ms` is UTC, taken before the first request; `duration_ms` covers all requests of the poll. `values`
     holds finite numbers in canonical units, as the meter said them (before CT/PT ratio and sign);
     `doubt` holds the quality bits of every quantity that is not good, also of those without a number.
+    `encoded` is the wire's own: the JSON of this reading once it was made, so that live lane and outbox share it.
     """
 
     meter: str
@@ -56,6 +57,7 @@ class Reading:
     doubt: Mapping[str, int] = field(default_factory=dict)
     duration_ms: int = 0
     clock: ClockState = "ok"
+    encoded: bytes | None = field(default=None, init=False, compare=False, repr=False)
 
     def samples(self) -> Iterator[Sample]:
         """Yield every sample, those without a number last."""

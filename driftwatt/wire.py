@@ -171,8 +171,13 @@ _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # made at first use: one costs mil
 
 
 def row_bytes(row: Row) -> bytes:
-    """Return the JSON of one row. The outbox keeps exactly these bytes."""
-    return _dump(_row_object(row))
+    """Return the JSON of one row. The outbox keeps exactly these bytes. That of a reading is made once."""
+    if not isinstance(row, Reading):
+        return _dump(_row_object(row))
+    if row.encoded is None:
+        object.__setattr__(row, "encoded", _dump(_row_object(row)))
+    assert row.encoded is not None
+    return row.encoded
 
 
 def message_bytes(edge: str, epoch: str, base: int, seq: int, rows: list[bytes], *, n: int | None = None, replay: bool = False) -> bytes:
@@ -270,8 +275,11 @@ def from_bytes(kind: type[_T], payload: bytes) -> _T:
         raise WireError("header", _first_line(error)) from error
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode  # json.dumps makes one at each call
+
+
 def _dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODE(value).encode()
 
 
 def _row_object(row: Row) -> dict[str, Any]:
@@ -281,7 +289,7 @@ def _row_object(row: Row) -> dict[str, Any]:
     if isinstance(row, FailedPoll):
         out["f"] = row.reason
         return out
-    out["s"] = dict(row.values)
+    out["s"] = row.values if isinstance(row.values, dict) else dict(row.values)
     if row.doubt:
         out["q"] = {quantity: int(bits) for quantity, bits in row.doubt.items()}
     return out

@@ -236,7 +236,8 @@ def _sound(row: tuple[int, int, int, int, bytes], crc: int) -> bool:
 
 def count_poll(counts: Counter[Book], meter: int, day: int, failed: str | None) -> None:
     """Count one poll in its one class."""
-    counts.update([(day, meter, what) for what in ("polled", *((f"failed:{failed}",) if failed else ("committed", "waiting")))])
+    for what in ("polled", f"failed:{failed}") if failed else ("polled", "committed", "waiting"):
+        counts[day, meter, what] += 1
 
 
 def change(moved: Moved, by: dict[str, int]) -> Counter[Book]:

@@ -13,7 +13,7 @@ from driftwatt.clock import Clock, StridingClock, SystemClock
 from driftwatt.errors import Unavailable
 from driftwatt.readings import Reading
 from driftwatt.topics import parse
-from driftwatt.wire import MAX_PAYLOAD_BYTES, EdgeAlarm, EdgeLedger, EdgeState, Hello, HelloMeter, from_bytes, read_message
+from driftwatt.wire import MAX_PAYLOAD_BYTES, EdgeAlarm, EdgeLedger, EdgeState, Hello, HelloMeter, from_bytes, read_live, read_message
 
 T = 1_790_000_000_000
 
@@ -176,6 +176,22 @@ def test_alarms_are_said_when_they_change(tmp_path: Path) -> None:
             state = from_bytes(EdgeState, link.of("state")[0])
             assert (state.online, state.started_ms, state.alarms) == (True, T, (alarm,))
             assert all(retain for kind, _, _, retain in link.published if kind in ("hello", "state", "ledger"))
+
+    asyncio.run(main())
+
+
+def test_the_cycles_of_many_buses_share_a_live_message(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (_, forwarder, link):
+            await until(lambda: link.of("state"))
+            for at in range(200):
+                forwarder.live([reading(at)])
+            await until(lambda: link.of("live"))
+            said = [row for payload in link.of("live") for row in read_live(payload)]
+            assert said == [reading(at) for at in range(200)]
+            assert len(link.of("live")) <= 2  # by size
+            forwarder.live([reading(200)])
+            await until(lambda: read_live(link.of("live")[-1]) == (reading(200),))
 
     asyncio.run(main())
 

@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -355,3 +356,10 @@ def test_every_other_message_is_read_back_as_it_was_written(sent: Ack | Hello | 
 def test_a_forged_acknowledgement_is_refused(payload: bytes) -> None:
     with pytest.raises(WireError):
         from_bytes(Ack, payload)
+
+
+def test_the_json_of_a_reading_is_made_once_and_anew_for_a_changed_one() -> None:
+    first = Reading("m1", 1_790_000_000_000, {"active_power": 5.0})
+    assert row_bytes(first) is row_bytes(first)
+    changed = replace(first, values={"active_power": 6.0})
+    assert read_row(row_bytes(changed)) == changed != first
