@@ -8,13 +8,12 @@ import re
 from driftwatt.commands import Command
 from driftwatt.errors import ConfigError, MissingExtra
 
-DEFAULT_PORT = 8080
 _NEEDS = ("amqtt", "pymodbus", "starlette", "numpy")
 _DURATION = re.compile(r"(\d+)(s|m|h)")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, metavar="P", help=f"port of the page (default: {DEFAULT_PORT}, or a free one when it is taken)")
+    parser.add_argument("--port", type=int, metavar="P", help=f"port of the page (default: {DEMO_PORT}, or a free one when it is taken)")
     parser.add_argument("--for", dest="duration", metavar="DURATION", help="end by itself, counted from the page being up: 120s, 10m, 2h")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another plant (default: %(default)s)")

@@ -17,9 +17,9 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from driftwatt.clock import SharedInstant, SystemClock
-from driftwatt.demo import DEFAULT_PORT
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.herd import Child
+from driftwatt.hosts import DEMO_PORT
 from driftwatt.takings import Summary, books, is_priced
 
 USER = "demo"
@@ -60,8 +60,8 @@ class Stage:
     def play(self, duration_s: float | None) -> int:
         """Run until told, or for `duration_s` from the page being up. Returns the exit code, after a summary."""
         self._say("starting a small factory: broker, 12 simulated meters, processor, collector")
-        if self._wished is None and self._port != DEFAULT_PORT:
-            self._say(f"port {DEFAULT_PORT} is taken; the page will be on {self._port}")
+        if self._wished is None and self._port != DEMO_PORT:
+            self._say(f"port {DEMO_PORT} is taken; the page will be on {self._port}")
         self._start()
         self._wait_for_page()
         page_s = self._clock.monotonic_s()
@@ -207,7 +207,7 @@ class Stage:
 
 def chosen_port(wished: int | None) -> int:
     """Return a port for the page: the wished one, else 8080, else any free one. Raises ConfigError when the wished is taken."""
-    for port in (DEFAULT_PORT, 0) if wished is None else (wished,):
+    for port in (DEMO_PORT, 0) if wished is None else (wished,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
