@@ -11,13 +11,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.pure import appraise, baseline, cusum, expected, fast, feeders, gate, hours, ledger, readiness, robust, schedule, severity
+from processors import analyse
+from processors.pure import (
+    appraise,
+    baseline,
+    csv_rows,
+    cusum,
+    event_lines,
+    expected,
+    fast,
+    feeders,
+    gate,
+    hours,
+    ledger,
+    readiness,
+    robust,
+    schedule,
+    severity,
+)
 from processors.pure.baseline import RIDGE, TERMS, Ridge
 from processors.pure.outputs import IntervalEnergy
 from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar
 
 
-@pytest.mark.parametrize("module", [appraise, baseline, cusum, expected, fast, feeders, readiness, robust, schedule, severity])
+EXAMPLES = [analyse, appraise, baseline, csv_rows, cusum, event_lines, expected, fast, feeders, readiness, robust, schedule, severity]
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
 def test_the_examples_in_the_modules_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
