@@ -7,6 +7,7 @@ import re
 
 from driftwatt.commands import Command
 from driftwatt.errors import ConfigError, MissingExtra
+from driftwatt.hosts import DEMO_PORT
 
 _NEEDS = ("amqtt", "pymodbus", "starlette", "numpy")
 _DURATION = re.compile(r"(\d+)(s|m|h)")

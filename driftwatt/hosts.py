@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-
 DEMO_PORT = 8080
 """Where the demo shows its page unless told otherwise or taken."""
 
