@@ -33,7 +33,6 @@ from processors.pure.baseline import RIDGE, TERMS, Ridge
 from processors.pure.outputs import IntervalEnergy
 from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar
 
-
 EXAMPLES = [analyse, appraise, baseline, csv_rows, cusum, event_lines, expected, fast, feeders, readiness, robust, schedule, severity]
 
 
