@@ -7,20 +7,23 @@ to take it, the broker hears that we leave. Nothing relies on it: whatever was c
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from collector.adapters.findings import Findings
 from collector.adapters.kernel import clock_is_synchronised
 from collector.adapters.links import open_bus
 from collector.adapters.outbox import Outbox
 from collector.committer import Committer
 from collector.forwarder import Forwarder, mqtt
-from collector.poller import BusPoller, Pace
-from collector.pure.blocks import meter_plan
+from collector.poller import BusPoller, Pace, Search
+from collector.pure.absent import Found, Survey
 from collector.pure.budget import line_of
+from collector.pure.sentinel import sentinels
 from collector.reporter import Reporter
 from collector.stamps import Stamps
 from collector.status import edge_folder
@@ -65,6 +68,8 @@ class _Edge:
         self._started_ms = clock.now_ms()
         folders = profile_folders(edge, file)
         self._profiles = {name: load_profile(name, folders) for name in {meter.profile for bus in edge.bus for meter in bus.meter}}
+        self._hashes = {name: profile_hash(profile) for name, profile in self._profiles.items()}
+        self._findings = Findings(edge_folder(edge, file))
         self._address = broker_address(edge.broker, file.parent, edge.edge.id)
         self._links = {bus.id: open_bus(bus.url, timeout_s=bus.timeout) for bus in edge.bus}
 
@@ -108,6 +113,8 @@ class _Edge:
         if isinstance(self._clock, StridingClock):
             for _ in pollers:
                 self._clock.join()
+        gc.collect()
+        gc.freeze()  # profiles and plans stay; no collection need look at them again
         tasks = [group.create_task(self._polling(poller)) for poller in pollers]
         log.info("edge %s: %d meters on %d buses", self._edge.edge.id, sum(len(bus.meter) for bus in self._edge.bus), len(self._edge.bus))
         await told.wait()
@@ -125,14 +132,26 @@ class _Edge:
                 self._clock.leave()
 
     def _poller(self, at: int, bus: Bus, stamps: Stamps, committer: Committer, forwarder: Forwarder) -> BusPoller:
-        plans = [meter_plan(meter, self._profiles[meter.profile], line_of(bus.url)) for meter in bus.meter]
+        link = self._links[bus.id]
+        surveys = {meter.id: Survey(meter, self._profiles[meter.profile], line_of(bus.url), shared=link.shared) for meter in bus.meter}
+        known = {meter.id: self._findings.of(bus.id, meter.unit, self._hashes[meter.profile]) for meter in bus.meter}
+        plans = [surveys[meter.id].plan(known[meter.id]) for meter in bus.meter]
         # A gateway paces its own line, so the profiles' pauses do not count here unless the file asks for one.
         # Buses take turns within a second, but stride together: a clock that strides waits for each of its instants.
         phase_s = 0.0 if isinstance(self._clock, StridingClock) else at % SLOTS / SLOTS
         pace = Pace(gap_s=bus.gap or 0.0, retries=bus.retries, phase_s=phase_s)
         return BusPoller(
-            bus.id, self._links[bus.id], plans, clock=self._clock, sink=committer, stamps=stamps, pace=pace, live=forwarder.live
-        )
+            bus.id, link, plans, clock=self._clock, sink=committer, stamps=stamps, pace=pace, live=forwarder.live,
+            sentinels=sentinels(bus.meter, self._profiles), search=Search(surveys, self._remember(bus), known),
+        )  # fmt: skip
+
+    def _remember(self, bus: Bus) -> Callable[[str, Found], None]:
+        by_id = {meter.id: meter for meter in bus.meter}
+
+        def remember(meter: str, found: Found) -> None:
+            self._findings.remember(bus.id, by_id[meter].unit, self._hashes[by_id[meter].profile], found)
+
+        return remember
 
     def _hello(self) -> Hello:
         return Hello(

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.ports import BusFault, MeterBus, Reply, Request, RowSink
+from collector.pure.absent import TIMES_TO_SEARCH, Found, Survey, halve
 from collector.pure.blocks import Block, MeterPlan
 from collector.pure.patience import FRUITLESS_TO_REOPEN, STEP_MS, is_silence, reconnect_delay_s
 from collector.pure.roster import MeterState, PolledMeter
+from collector.pure.sentinel import Watch
 from collector.pure.validate import check
 from driftwatt.clock import Clock
 from driftwatt.errors import Unavailable
@@ -47,8 +49,25 @@ class _Poll:
     block: Block | None
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How to find the registers that a device lacks, by meter, and where to keep what was found."""
+
+    surveys: Mapping[str, Survey]
+    remember: Callable[[str, Found], None]
+    known: Mapping[str, Found]
+
+
+def _discarded(row: Row) -> Row:
+    return FailedPoll(row.meter, row.t_ms, "mismatch", row.duration_ms, row.clock) if isinstance(row, Reading) else row
+
+
 class BusPoller:
-    """Owns one bus. `live` gets the rows of each cycle at once, `sink` commits them."""
+    """Owns one bus. `live` gets the rows of each cycle at once, `sink` commits them.
+
+    On a line whose replies do not say what they answer, rows wait until a sentinel of `sentinels` has proved that
+    requests and replies still belong together; one that does not match costs the rows and the connection.
+    """
 
     def __init__(
         self,
@@ -61,11 +80,21 @@ class BusPoller:
         stamps: Callable[[], tuple[int, ClockState]],
         pace: Pace = Pace(),
         live: Callable[[Sequence[Row]], None] = lambda _rows: None,
+        sentinels: Sequence[Request] = (),
+        search: Search | None = None,
     ) -> None:
         self.id = bus_id
         self.connected = False
         self._link, self._clock, self._sink, self._stamps, self._pace, self._live = link, clock, sink, stamps, pace, live
         self._meters = [PolledMeter(plan) for plan in plans]
+        if search is not None:
+            for meter in self._meters:
+                survey = search.surveys[meter.plan.meter]
+                meter.absent = tuple(survey.where(each) for each in search.known[meter.plan.meter].absent)
+        self._watch = Watch(sentinels if link.shared else ())
+        self._search = search
+        self._unproven: list[Row] = []
+        self._proved_s = float("-inf")
         self._connect_failures = 0
         self._fruitless = 0  # requests in a row that nobody on the bus answered
         self._proven = False  # somebody answered since the link was opened
@@ -95,6 +124,8 @@ class BusPoller:
             await self._link.open()
             self.connected = True
             await self._cycle(self._meters)
+        except Unavailable as error:
+            raise Unavailable(f"bus {self.id}: {error}") from error
         finally:
             self.connected = False
             await self._link.close()
@@ -173,11 +204,39 @@ class BusPoller:
             row = await self._poll(meter, now_s)
             if row is not None:
                 rows.append(row)
-            if rows and self._clock.monotonic_s() - since_s > HAND_OVER_S:
+            if rows and not self._link.shared and self._clock.monotonic_s() - since_s > HAND_OVER_S:
                 await self._hand_over(rows)
                 rows, since_s = [], self._clock.monotonic_s()
-        if rows:
+        self._unproven += rows
+        if self._unproven and await self._proved():
+            rows, self._unproven = self._unproven, []
             await self._hand_over(rows)
+
+    async def _proved(self) -> bool:
+        """Read a sentinel once a cycle, and tell whether the rows that wait may be handed over: as they are, or as failed ones."""
+        now_s = self._clock.monotonic_s()
+        if not self.connected or self._stopping:
+            return True
+        silent = frozenset(meter.plan.unit for meter in self._meters if meter.breaker.is_open)
+        request = self._watch.next(silent) if self._link.shared else None
+        if request is None:
+            return True
+        if now_s - self._proved_s < min(meter.plan.every_s for meter in self._meters) - EARLY_S:
+            return False
+        self._proved_s = now_s
+        try:
+            reply = await self._ask(request, probing=True)
+        except BusFault as fault:
+            if fault.reason in ("exception_1", "exception_2", "exception_3"):
+                self._watch.drop(request)
+            if fault.link_lost:
+                await self._lose_link(fault)
+            return True
+        if not self._watch.judge(request, reply.registers):
+            self._unproven = [_discarded(row) for row in self._unproven]
+            why = f"unit {request.unit} is no longer what it was: the whole cycle is discarded"
+            await self._lose_link(BusFault("mismatch", why, link_lost=True))
+        return True
 
     async def _hand_over(self, rows: list[Row]) -> None:
         self._live(rows)
@@ -186,7 +245,7 @@ class BusPoller:
     async def _poll(self, meter: PolledMeter, now_s: float) -> Row | None:
         """Return the row of one poll, or None when the breaker or a missing link let no request out."""
         if not meter.breaker.allows(now_s):
-            meter.count("breaker_open")
+            meter.count("breaker_open" if meter.breaker.is_open else "busy")
             return None
         full = now_s >= meter.slow_due_s - EARLY_S
         t_ms, clock_state = self._stamps()
@@ -194,7 +253,7 @@ class BusPoller:
             t_ms = meter.last_ms + 1
         values: dict[str, float] = {}
         doubt: dict[str, int] = {}
-        poll = await self._ask_all(meter.plan.full if full else meter.plan.fast, values, doubt)
+        poll = await self._ask_all(meter, meter.plan.full if full else meter.plan.fast, values, doubt)
         fault = poll.fault
         if fault is not None and (fault.link_lost or self._fruitless >= FRUITLESS_TO_REOPEN):
             await self._lose_link(fault)
@@ -204,6 +263,7 @@ class BusPoller:
         if full and poll.answered:
             meter.slow_due_s = now_s + meter.plan.slow_every_s
         self._tell(meter, poll)
+        await self._look_for_absent(meter, poll)
         meter.last_ms = t_ms
         duration_ms = round((self._clock.monotonic_s() - now_s) * 1000)
         if values:
@@ -213,13 +273,58 @@ class BusPoller:
         meter.reason = fault.reason if fault else "not_available"
         return FailedPoll(meter.plan.meter, t_ms, meter.reason, duration_ms, clock_state)
 
-    async def _ask_all(self, blocks: Sequence[Block], values: dict[str, float], doubt: dict[str, int]) -> _Poll:
+    async def _look_for_absent(self, meter: PolledMeter, poll: _Poll) -> None:
+        """After an illegal address told twice, find the registers behind it by halving and leave them out from then on."""
+        search = self._search
+        if poll.fault is None or poll.fault.reason != "exception_2" or poll.block is None or search is None:
+            meter.illegal = 0 if poll.fault is None else meter.illegal
+            return
+        meter.illegal += 1
+        survey = search.surveys.get(meter.plan.meter)
+        if meter.illegal != TIMES_TO_SEARCH or survey is None:
+            return
+        try:
+            absent = await self._halve(survey, poll.block.decoder.quantities)
+        except BusFault as fault:
+            log.info("bus %s: the search for registers of %s ended early: %s", self.id, meter.plan.meter, fault)
+            meter.illegal = 0
+            return
+        was = search.known.get(meter.plan.meter, Found())
+        found = Found(tuple(dict.fromkeys((*was.absent, *absent))), was.narrow or not absent)
+        for quantity in absent:
+            log.warning("bus %s: %s (unit %d): register %s is not there; it is left out from now on",
+                        self.id, meter.plan.meter, meter.plan.unit, survey.where(quantity))  # fmt: skip
+        meter.absent = tuple(survey.where(quantity) for quantity in found.absent)
+        meter.plan = survey.plan(found)
+        search.remember(meter.plan.meter, found)
+
+    async def _halve(self, survey: Survey, quantities: Sequence[str]) -> tuple[str, ...]:
+        halving = halve(quantities)
+        group = next(halving)
+        while True:
+            try:
+                group = halving.send(await self._legal(survey.requests(group)))
+            except StopIteration as done:
+                absent: tuple[str, ...] = done.value
+                return absent
+
+    async def _legal(self, requests: Sequence[Request]) -> bool:
+        for request in requests:
+            try:
+                await self._ask(request)
+            except BusFault as fault:
+                if fault.reason != "exception_2":
+                    raise
+                return False
+        return True
+
+    async def _ask_all(self, meter: PolledMeter, blocks: Sequence[Block], values: dict[str, float], doubt: dict[str, int]) -> _Poll:
         """Fill `values` and `doubt` from all blocks. After a silence the rest is not asked: a dead unit costs one timeout a poll."""
         answered, first, at = 0, None, None
         for block in blocks:
             if first is None or not (first.link_lost or is_silence(first.reason)):
                 try:
-                    reply = await self._ask(block.request)
+                    reply = await self._ask(block.request, gap_s=meter.plan.gap_s, probing=meter.breaker.is_open)
                 except BusFault as fault:
                     if first is None:
                         first, at = fault, block
@@ -231,9 +336,11 @@ class BusPoller:
                 doubt[quantity] = MISSING
         return _Poll(answered, first, at)
 
-    async def _ask(self, request: Request) -> Reply:
-        """Return a reply that is believed. Raises BusFault."""
-        tries = self._pace.retries + 1
+    async def _ask(self, request: Request, *, gap_s: float = 0.0, probing: bool = False) -> Reply:
+        """Return a reply that is believed. Raises BusFault. A probe, and a line without transaction ids, see no repetition."""
+        tries = 1 if probing or self._link.shared else self._pace.retries + 1
+        # A gateway paces its own line, so the model's pause counts only on a line of ours.
+        gap_s = max(self._pace.gap_s, gap_s if self._link.shared else 0.0)
         while True:
             tries -= 1
             try:
@@ -248,8 +355,8 @@ class BusPoller:
                 self._connect_failures = 0
                 return reply
             finally:
-                if self._pace.gap_s:
-                    await asyncio.sleep(self._pace.gap_s)
+                if gap_s:
+                    await asyncio.sleep(gap_s)
 
     def _tell(self, meter: PolledMeter, poll: _Poll) -> None:
         word = meter.judge(self._clock.monotonic_s(), answered=poll.answered > 0, fault=poll.fault)

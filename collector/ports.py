@@ -30,9 +30,13 @@ __all__ = [
 
 
 class MeterBus(Protocol):
-    """One physical line or gateway. At most one request is under way; it is never cancelled from outside."""
+    """One physical line or gateway. At most one request is under way; it is never cancelled from outside.
+
+    `shared` is true of lines whose replies do not say which request they answer: those need a sentinel.
+    """
 
     name: str
+    shared: bool
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""

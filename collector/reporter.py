@@ -105,4 +105,4 @@ def _bus(poller: BusPoller, now_ms: int) -> dict[str, Any]:
 def _meter(meter: MeterState, now_ms: int) -> dict[str, Any]:
     age_s = None if meter.last_ok_ms is None else round((now_ms - meter.last_ok_ms) / 1000, 1)
     return {"id": meter.id, "unit": meter.unit, "state": meter.state, "last_ok_ms": meter.last_ok_ms, "age_s": age_s,
-            "failures": meter.failures, "reason": meter.reason, "beside": meter.beside}  # fmt: skip
+            "failures": meter.failures, "reason": meter.reason, "beside": meter.beside, "absent": list(meter.absent)}  # fmt: skip

@@ -11,6 +11,7 @@ import asyncio
 from collector.adapters.pipes import Pipe
 from collector.pure.adu import MBAP_BYTES, read_body, refuse_writes, take_tcp, tcp_frame
 from collector.pure.frames import BusFault, Reply, Request
+from collector.pure.waiting import Patience
 
 __all__ = ["ModbusTcp", "refuse_writes"]
 
@@ -21,13 +22,16 @@ _HALF = 0x8000
 class Exchange:
     """What every kind of bus shares: one request under way, and the deadline of its reply."""
 
+    shared = False
+
     def __init__(self, pipe: Pipe, *, timeout_s: float) -> None:
         self.name = pipe.name
-        self._pipe, self._timeout_s = pipe, timeout_s
+        self.patience = Patience(timeout_s)
+        self._pipe = pipe
         self._open = False
         self._asked: Request | None = None
         self._answer: asyncio.Future[Reply] | None = None
-        self._deadline_s = 0.0
+        self._deadline_s = self._latest_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._received = bytearray()
 
@@ -51,7 +55,8 @@ class Exchange:
         self._asked, self._answer = request, loop.create_future()
         try:
             self._pipe.send(frame)
-            self._wait_until(loop, loop.time() + patience_s)
+            self._latest_s = loop.time() + patience_s
+            self._wait_until(loop, self._latest_s)
             return await self._answer
         except OSError as error:
             self._hang_up()
@@ -102,6 +107,10 @@ class Exchange:
         self._fail(BusFault("timeout", f"{self.name}: connection lost before the reply: {why}", link_lost=True))
         self._hang_up()
 
+    def _timeout(self) -> BusFault:
+        unit = self._asked.unit if self._asked else 0
+        return BusFault("timeout", f"no reply within {self.patience.of(unit):.2g} s{self.patience.advice(unit)}")
+
     def _take(self, data: bytes) -> None:
         raise NotImplementedError
 
@@ -121,7 +130,16 @@ class ModbusTcp(Exchange):
         """See MeterBus."""
         self._check_free()
         self._transaction = self._transaction % LAST_TRANSACTION + 1  # never 0: that is what a gateway says that echoes none
-        return await self._exchange(request, tcp_frame(request, self._transaction), self._timeout_s)
+        loop = asyncio.get_running_loop()
+        sent_s = loop.time()
+        try:
+            reply = await self._exchange(request, tcp_frame(request, self._transaction), self.patience.of(request.unit))
+        except BusFault as fault:
+            if fault.reason == "timeout":
+                self.patience.timed_out(request.unit)
+            raise
+        self.patience.answered(request.unit, loop.time() - sent_s)
+        return reply
 
     def _take(self, data: bytes) -> None:
         received = self._received
@@ -148,4 +166,4 @@ class ModbusTcp(Exchange):
         if self._received:
             # The rest may still come and would be taken for the start of the next reply: only a new connection is clean.
             return BusFault("frame", f"{len(self._received)} bytes that are no whole frame", link_lost=True)
-        return BusFault("timeout", f"no reply within {self._timeout_s:g} s")
+        return self._timeout()

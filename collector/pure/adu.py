@@ -14,6 +14,8 @@ from collector.pure.frames import FUNCTION_CODE, READ_ONLY, BusFault, Reply, Req
 MBAP_BYTES = 6
 """Transaction, protocol and length; the unit and the PDU follow."""
 LONGEST_BODY = 254
+LONGEST_RTU = 260
+"""No more of a line's bytes are kept: the longest reply."""
 FUNCTION_AT_TCP, FUNCTION_AT_RTU = 7, 1
 _ASK = struct.Struct(">BBHH")
 _ASK_TCP = struct.Struct(">HHHBBHH")
@@ -50,6 +52,39 @@ def take_tcp(received: bytes | bytearray) -> tuple[int, bytes] | None:
     if len(received) < MBAP_BYTES + length:
         return None
     return transaction, bytes(received[MBAP_BYTES : MBAP_BYTES + length])
+
+
+def take_rtu(received: bytearray, asked: bytes = b"", expected: bytes = b"") -> bytes | None:
+    """Return the body of the first frame in `received` whose CRC is right, and remove it and what stood before; None without one.
+
+    `asked` is our own frame, which some RS-485 adapters echo: it is skipped. While a frame that begins with `expected`
+    (unit, function, byte count) is under way, nothing is looked for inside it.
+    """
+    if expected and received[:3] == expected and len(received) < 5 + expected[2]:
+        return None
+    at = 0
+    while at + 5 <= len(received):
+        if asked and received[at : at + 8] == asked:
+            at += 8
+            continue
+        size = _rtu_size(received[at + 1], received[at + 2])
+        if size and at + size <= len(received):
+            body = bytes(received[at : at + size - 2])
+            if crc16(body) == received[at + size - 2] | received[at + size - 1] << 8:
+                del received[: at + size]
+                return body
+        at += 1
+    del received[:-LONGEST_RTU]
+    return None
+
+
+def _rtu_size(function: int, byte_count: int) -> int:
+    """Return how long a reply with this function would be, 0 for a function that no meter answers with."""
+    if function & 0x80:
+        return 5
+    if function in READ_ONLY:
+        return 5 + byte_count
+    return 8 if function in (5, 6, 15, 16) else 0
 
 
 def read_body(request: Request, body: bytes, transaction: int | None = None, asked_transaction: int | None = None) -> Reply:

@@ -13,12 +13,17 @@ READ_ONLY = frozenset({1, 2, 3, 4})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One read of `count` consecutive registers of one unit, from the 0-based `address` on."""
+    """One read of `count` consecutive registers of one unit, from the 0-based `address` on.
+
+    `along` holds pairs of how many registers before and after may be read along, where a line needs replies of
+    different lengths; the reply is cut to what was asked.
+    """
 
     unit: int
     kind: RegisterKind
     address: int
     count: int
+    along: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from collector.pure.blocks import MeterPlan
 from collector.pure.frames import BusFault
-from collector.pure.patience import CLOSED, Breaker, is_silence
+from collector.pure.patience import CLOSED, Breaker, is_busy, is_silence
 
 COMPLAIN_EVERY_S = 60.0
 """A meter that fails on and off is not complained of more often than this."""
@@ -20,7 +20,7 @@ class MeterState:
     """What is known of one meter. `state` is `waiting` (not polled yet), `ok`, `failing` or `silent` (its breaker is open).
 
     `failures` counts failed polls in a row; `beside` holds what stands beside the books: breaker_open,
-    skipped_overrun, link_down.
+    skipped_overrun, link_down, busy. `absent` names registers that the device does not have.
     """
 
     id: str
@@ -30,6 +30,7 @@ class MeterState:
     failures: int
     reason: str
     beside: dict[str, int]
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,6 +48,8 @@ class PolledMeter:
     failing: bool = False
     complained_s: float = float("-inf")
     beside: dict[str, int] = field(default_factory=dict)
+    illegal: int = 0
+    absent: tuple[str, ...] = ()
 
     def count(self, what: str, by: int = 1) -> None:
         """Count something that stands beside the books."""
@@ -64,10 +67,12 @@ class PolledMeter:
 
     def judge(self, now_s: float, *, answered: bool, fault: BusFault | None) -> Word:
         """Move the breaker after a poll with its first fault, if any; return what should be said about it."""
-        if answered or fault is None or not is_silence(fault.reason):
+        if fault is not None and is_busy(fault.reason):
+            self.breaker = self.breaker.was_busy(now_s, self.plan.unit)
+        elif answered or fault is None or not is_silence(fault.reason):
             self.breaker = self.breaker.answered()
         else:
-            self.breaker = self.breaker.timed_out(now_s)
+            self.breaker = self.breaker.timed_out(now_s, self.plan.unit)
         if fault is None:
             was, self.failing = self.failing, False
             return "recovered" if was else "nothing"
@@ -81,4 +86,6 @@ class PolledMeter:
         word = "waiting" if self.last_ok_ms is None else "ok"
         if self.failures:
             word = "silent" if self.breaker.is_open else "failing"
-        return MeterState(self.plan.meter, self.plan.unit, word, self.last_ok_ms, self.failures, self.reason, dict(self.beside))
+        return MeterState(
+            self.plan.meter, self.plan.unit, word, self.last_ok_ms, self.failures, self.reason, dict(self.beside), self.absent
+        )

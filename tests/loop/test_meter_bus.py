@@ -263,8 +263,11 @@ def test_a_write_never_reaches_the_wire_even_when_somebody_asks_for_it() -> None
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("rtu:///dev/ttyUSB0?baud=9600", "serial"),
-        ("rtu-tcp://h:4001", "serial"),
+        ("rtu:///dev/ttyUSB0?baud=9600", "format"),
+        ("rtu:///dev/ttyUSB0?format=8N1", "speed"),
+        ("rtu:///dev/ttyUSB0?baud=9600&format=8N1&echo=yes", "not understood"),
+        ("rtu://ttyUSB0?baud=9600&format=8N1", "not understood"),
+        ("rtu-tcp://h:99999", "not understood"),
         ("tcp://", "not understood"),
         ("tcp://h:99999", "not understood"),
         ("http://h", "not understood"),
@@ -272,7 +275,7 @@ def test_a_write_never_reaches_the_wire_even_when_somebody_asks_for_it() -> None
 )
 def test_a_bus_url_that_cannot_be_dialled_is_refused(url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        tcp_address(url)
+        open_bus(url)
 
 
 def test_a_bus_url_without_port_means_502() -> None:

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 
 from collector.pure.blocks import MeterPlan
 from collector.pure.frames import BusFault, Reply, Request
-from collector.pure.patience import CLOSED, PROBE_EVERY_S, STABLE_S, TimeKeeping, is_silence, reconnect_delay_s, stamp
+from collector.pure.patience import (
+    CLOSED,
+    FIRST_BUSY_S,
+    FIRST_PROBE_S,
+    LAST_BUSY_S,
+    LAST_PROBE_S,
+    SPREAD,
+    STABLE_S,
+    Breaker,
+    TimeKeeping,
+    is_silence,
+    reconnect_delay_s,
+    stamp,
+)
 from collector.pure.roster import COMPLAIN_EVERY_S, PolledMeter
 from collector.pure.validate import check
 from collector.stamps import Stamps
@@ -51,17 +64,44 @@ def test_reconnecting_backs_off_from_one_second_to_thirty() -> None:
     assert reconnect_delay_s(10_000) == 30
 
 
-def test_a_breaker_opens_after_three_silent_polls_and_lets_a_probe_pass_every_half_minute() -> None:
+def test_a_breaker_opens_after_three_silent_polls_and_lets_probes_pass_ever_more_seldom() -> None:
     breaker = CLOSED
     for now in (0.0, 1.0):
         breaker = breaker.timed_out(now)
+        assert not breaker.is_open
+        breaker = replace(breaker, probe_at_s=0.0)
         assert breaker.allows(now)
-    breaker = breaker.timed_out(2.0)
-    assert breaker.is_open
-    assert not breaker.allows(2.0 + PROBE_EVERY_S - 0.1)
-    assert breaker.allows(2.0 + PROBE_EVERY_S)
-    assert not breaker.timed_out(40.0).allows(41.0)
+    pauses, now_s = [], 2.0
+    for _ in range(7):
+        breaker = breaker.timed_out(now_s, unit=7)
+        assert breaker.is_open
+        assert not breaker.allows(now_s)
+        pauses.append(breaker.probe_at_s - now_s)
+        now_s = breaker.probe_at_s
+        assert breaker.allows(now_s)
+    wanted = [FIRST_PROBE_S, 10.0, 20.0, LAST_PROBE_S, LAST_PROBE_S, LAST_PROBE_S, LAST_PROBE_S]
+    assert all(abs(pause / wish - 1) <= SPREAD for pause, wish in zip(pauses, wanted, strict=True)), pauses
     assert not breaker.answered().is_open
+
+
+def test_units_that_fell_silent_together_are_not_probed_together() -> None:
+    instants = {Breaker(silent=9).timed_out(0.0, unit).probe_at_s for unit in range(1, 21)}
+    assert len(instants) == 20
+    assert max(instants) - min(instants) > 1.0
+
+
+def test_a_busy_unit_is_left_alone_longer_each_time_and_asked_again_once_it_answered() -> None:
+    breaker, now_s, pauses = CLOSED, 0.0, []
+    for _ in range(7):
+        breaker = breaker.was_busy(now_s, unit=3)
+        assert not breaker.is_open
+        assert not breaker.allows(now_s)
+        pauses.append(breaker.busy_until_s - now_s)
+        now_s = breaker.busy_until_s
+    assert pauses[:5] == sorted(pauses[:5])
+    assert abs(pauses[0] / FIRST_BUSY_S - 1) <= SPREAD
+    assert pauses[-1] <= LAST_BUSY_S * (1 + SPREAD)
+    assert breaker.answered() == CLOSED
 
 
 @pytest.mark.parametrize(
