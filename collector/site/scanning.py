@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from collector.ports import BusFault, Request
 from collector.pure.orders import ANCHORS, anchored, other_orders
 from collector.pure.plan import wanted
 from collector.pure.plausible import believable
+from collector.site import sunspec
 from collector.site.asking import NOBODY, Answers, Asker, reread
-from config.profiles import Identify, Profile
+from config.profiles import Identify, Profile, placed
 from driftwatt.errors import ConfigError
 
 LAST_UNIT = 247
+_LEAST_SCORE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How well a profile fits one unit. `code` is the model code read, where the profile has one; `swapped` what is turned round."""
+    """How well a profile fits one unit. `code` is the model code read, where the profile has one.
+
+    `score` is the share of its standard registers that say something believable, `said` how many of them are not 0. `swapped`
+    is what is turned round, `base` where a SunSpec model stands if not where it usually does.
+    """
 
     profile: str
     sure: bool
     score: float
     code: tuple[int, ...] = ()
     swapped: str = ""
+    said: int = 0
+    base: int | None = None
     values: Mapping[str, float] | None = None
 
 
@@ -77,16 +85,25 @@ async def identify(asker: Asker, unit: int, profiles: Mapping[str, Profile]) -> 
     """Return the profiles that fit a unit, best first. Each model code is read once, whatever number of profiles ask for it."""
     codes: dict[tuple[str, int, int], tuple[int, ...] | None] = {}
     matches = []
-    for name, profile in profiles.items():
+    bases = await sunspec.models(asker, unit) if any(profile.sunspec for profile in profiles.values()) else {}
+    for name, written in profiles.items():
+        base = bases.get(written.sunspec.model) if written.sunspec else None
+        if written.sunspec and base is None:
+            continue
+        profile = placed(written, base)
         code = await _code(asker, unit, profile.identify, codes)
         if code and code != expected(profile.identify):
             continue
         match = await _try(asker, unit, name, profile, code)
         if match is not None:
-            matches.append(match)
-    matches.sort(key=lambda match: (not match.sure, bool(match.swapped), not match.code, -match.score, match.profile))
+            matches.append(replace(match, base=base if profile is not written else None))
+    matches.sort(key=_order_of)
     if matches and matches[0].sure:
-        matches = [match for match in matches if match.sure]
+        return tuple(match for match in matches if match.sure)
+    tied = [match for match in matches if _order_of(match)[:-1] == _order_of(matches[0])[:-1]]
+    if len(tied) > 1:  # models of one family differ only in what few people read
+        everything = [await _all_of(asker, unit, match, profiles[match.profile]) for match in tied]
+        matches = [*sorted(everything, key=_order_of), *matches[len(tied) :]]
     return tuple(matches)
 
 
@@ -130,13 +147,30 @@ async def _try(asker: Asker, unit: int, name: str, profile: Profile, code: tuple
     if swapped is None:
         return Match(name, sure=False, score=0.0, code=code, values=answers.values) if code else None
     rest = await asker.read(profile, unit, wanted(profile, None))
-    turned = dict(other_orders(profile)).get(swapped, profile)
-    values = reread(rest.blocks, turned)
-    asked = sum(len(planned.registers) for planned, _ in rest.blocks) + sum(request.count / 2 for request, _ in rest.faults)
-    score = sum(believable(quantity, value) for quantity, value in values.items()) / max(1.0, asked)
-    if score < 0.5 and not code:
+    score, said, values = _score(rest, dict(other_orders(profile)).get(swapped, profile))
+    if score < _LEAST_SCORE and not code:
         return None
-    return Match(name, sure=bool(code) and not swapped, score=score, code=code, swapped=swapped, values=values)
+    return Match(name, sure=bool(code) and not swapped, score=score, code=code, swapped=swapped, said=said, values=values)
+
+
+async def _all_of(asker: Asker, unit: int, match: Match, written: Profile) -> Match:
+    """Return a match judged by all registers of its profile, not only the standard ones."""
+    profile = placed(written, match.base)
+    answers = await asker.read(profile, unit, profile.registers)
+    score, said, _ = _score(answers, dict(other_orders(profile)).get(match.swapped, profile))
+    return replace(match, score=score, said=said)
+
+
+def _score(answers: Answers, profile: Profile) -> tuple[float, int, Mapping[str, float]]:
+    """Return the share of registers that say something believable, how many say more than 0, and what they say."""
+    values = reread(answers.blocks, profile)
+    asked = sum(len(planned.registers) for planned, _ in answers.blocks) + sum(request.count / 2 for request, _ in answers.faults)
+    good = {quantity: value for quantity, value in values.items() if believable(quantity, value)}
+    return len(good) / max(1.0, asked), sum(value != 0 for value in good.values()), values
+
+
+def _order_of(match: Match) -> tuple[bool, bool, bool, float, int, str]:
+    return not match.sure, bool(match.swapped), not match.code, -round(match.score, 2), -match.said, match.profile
 
 
 def _order(profile: Profile, answers: Answers) -> str | None:

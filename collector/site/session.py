@@ -15,7 +15,7 @@ from collector.site import scanning
 from collector.site.asking import Asker, advice
 from config import catalogue
 from config.loader import load_profile
-from config.profiles import Profile
+from config.profiles import Profile, placed
 from driftwatt.errors import ConfigError, Refused, Unavailable
 
 
@@ -33,7 +33,7 @@ async def model(asker: Asker, arguments: argparse.Namespace, *, needed: bool = T
         return arguments.profile, known[arguments.profile]
     matches = await scanning.identify(asker, arguments.unit, known)
     if matches:
-        return matches[0].profile, known[matches[0].profile]
+        return matches[0].profile, placed(known[matches[0].profile], matches[0].base)
     if needed:
         raise Refused(
             f"unit {arguments.unit} on {arguments.bus}: no profile fits, or it does not answer\n"

@@ -12,7 +12,7 @@ from collector.pure.verdicts import Snapshot, Verdict, judge_faults, judge_meter
 from collector.site.asking import Answers, Asker, OpenBus, advice, place, reread
 from collector.site.scanning import expected, identify
 from config.edge import Bus, Meter
-from config.profiles import Profile
+from config.profiles import Profile, placed
 from driftwatt.clock import Clock
 from driftwatt.errors import Unavailable
 
@@ -60,7 +60,7 @@ class Watch:
 
     async def line(self, bus: Bus, seconds: float, progress: Callable[[], None]) -> Line:
         """Return the judgement of one bus after asking its meters for `seconds`, three times at least."""
-        line = Line(bus, [Watched(meter, self._profiles[meter.profile]) for meter in bus.meter])
+        line = Line(bus, [Watched(meter, placed(self._profiles[meter.profile], meter.base)) for meter in bus.meter])
         asker = Asker(bus.url, self._open_bus, timeout_s=bus.timeout, gap_s=bus.gap or 0.0)
         try:
             await asker.connect()
@@ -133,13 +133,14 @@ class Watch:
             return ()
 
     async def _another(self, asker: Asker, watched: Watched, code: tuple[int, ...]) -> Verdict:
-        others = {name: profile for name, profile in self._catalogue.items() if name != watched.meter.profile}
+        others = {name: profile for name, profile in self._catalogue.items() if name != watched.meter.profile or profile.sunspec}
         matches = await identify(asker, watched.meter.unit, others)
         shown = " ".join(f"0x{word:04X}" for word in code)
         text = f"wrong profile: model code {shown}" if code else "wrong profile: its voltages are absurd"
         if matches:
             text = f"wrong profile: it answers as {matches[0].profile}" + (f" (code {shown})" if code else "")
-            return Verdict("fail", "wrong_profile", text, f'profile = "{matches[0].profile}"')
+            base = f", base = {matches[0].base}" if matches[0].base is not None else ""
+            return Verdict("fail", "wrong_profile", text, f'profile = "{matches[0].profile}"{base}')
         return Verdict("fail", "wrong_profile", text, "no profile fits: driftwatt dump, and write one from the maker's list")
 
     async def _conclude(self, asker: Asker, watched: Watched) -> None:

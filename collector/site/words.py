@@ -56,6 +56,7 @@ def blocks(url: str, found: Iterable[Found]) -> str:
         mark = "" if match else "# "
         profile = match.profile if match else "?"
         block = ["[[bus.meter]]", f'id = "meter-{one.unit}"', f"unit = {one.unit}", f'profile = "{profile}"', 'every = "10s"']
+        block += [f"base = {match.base}"] if match is not None and match.base is not None else []
         lines += [mark + text for text in block]
     return "\n".join(lines) + "\n"
 
