@@ -12,6 +12,7 @@ import logging
 import secrets
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
 from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
 from driftwatt.topics import alert_topic, every_edge
-from processors import errands
+from processors import errands, rereading
 from processors.adapters import control
 from processors.adapters.child import BrokerChild
 from processors.adapters.folder import STATE, Folder, plant_folder, read_status
@@ -35,19 +36,17 @@ from processors.adapters.sqlite import SqliteStore
 from processors.adapters.state import SqliteState
 from processors.live import Board
 from processors.pipeline import Pipeline
-from processors.policies import policies
+from processors.policies import alert_context, policies
 from processors.ports import SeriesStore
 from processors.pure import delivery
-from processors.pure.alerts import AlertContext
 from processors.pure.document import document_bytes
 from processors.pure.intake import Intake
 from processors.pure.judge import Judge
-from processors.pure.policy import MeterPolicy
 from processors.replay import import_history
 from processors.status import describe
 from processors.view import PlantView
 from processors.web.app import build
-from processors.web.sessions import Account
+from processors.web.sessions import Account, Sessions
 
 log = logging.getLogger(__name__)
 
@@ -164,14 +163,14 @@ class _Plant:
             policies=self._policies,
             clock=self._clock,
         )
-        users = self._plant.web.user
-        accounts = [Account(user.name, user.role, user.password.reveal(self._file.parent)) for user in users]
-        web = build(view, accounts=accounts)
+        passwords = {user.name: user.password.reveal(self._file.parent) for user in self._plant.web.user}
+        web = build(view, accounts=_accounts(self._plant, passwords))
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
             daemons = [group.create_task(one) for one in (self._write_status(), self._keep_house(), self._listen_to_commands())]
+            daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -228,8 +227,27 @@ class _Plant:
             await self._child.stop()
 
     async def _listen_to_commands(self) -> None:
-        async with control.listening(self._folder.path, self._obey):
-            await asyncio.Event().wait()
+        try:
+            async with control.listening(self._folder.path, self._obey):
+                await asyncio.Event().wait()
+        except Unavailable as error:
+            log.warning("commands cannot reach this processor: %s", error)
+
+    async def _follow_file(self, view: PlantView, sessions: Sessions) -> None:
+        """Read the plant file again at each SIGHUP; a file that is wrong changes nothing and is told in the status."""
+        asked = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+        while True:
+            await asked.wait()
+            asked.clear()
+            try:
+                fresh = await asyncio.to_thread(rereading.read_again, self._file, self._plant, now_ms=self._clock.now_ms())
+                await self._pipeline.between(partial(rereading.apply, self._pipeline, view, fresh))
+            except DriftwattError as error:
+                rereading.refused(self._pipeline, error)
+            else:
+                self._plant = fresh.plant
+                sessions.follow(_accounts(fresh.plant, fresh.passwords))
 
     async def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
         log.info("asked: %s", request)
@@ -318,18 +336,8 @@ def open_store(plant: PlantFile, folder: Path, data: Folder) -> SeriesStore:
     return InfluxStore(Server(chosen.url, bucket, chosen.org, token, chosen.server), plant.plant.id)
 
 
-def alert_context(plant: PlantFile, known: Mapping[str, MeterPolicy]) -> AlertContext:
-    """Return what alerts have to know of the plant."""
-    any_policy = next(iter(known.values()), None)
-    return AlertContext(
-        plant=plant.plant.id,
-        areas={meter.id: meter.area for meter in plant.meter if meter.area},
-        feeds={meter.id: meter.feeds for meter in plant.meter if meter.feeds},
-        tariff=any_policy.tariff if any_policy else None,
-        factors=any_policy.factors if any_policy else None,
-        medium_per_month=plant.alerts.medium_per_month,
-        high_per_month=plant.alerts.high_per_month,
-    )
+def _accounts(plant: PlantFile, passwords: Mapping[str, str]) -> list[Account]:
+    return [Account(user.name, user.role, passwords[user.name]) for user in plant.web.user]
 
 
 def _listen(text: str) -> tuple[str, int]:

@@ -81,6 +81,13 @@ class Board:
             started_ms=self.started_ms,
         )
 
+    def follow(self, listed: frozenset[str]) -> None:
+        """Follow a changed plant file: new meters are empty until they are heard, gone ones leave."""
+        self.listed = listed
+        self._meters = {meter: self._meters.get(meter, MeterNow(meter)) for meter in sorted(listed)}
+        self._unlisted = {meter: reading for meter, reading in self._unlisted.items() if meter not in listed}
+        self.heard_ms = {meter: at_ms for meter, at_ms in self.heard_ms.items() if meter in listed}
+
     def subscribe(self) -> asyncio.Queue[str]:
         """Return a bounded queue that receives a word whenever something changed, at most 4 times a second."""
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=16)

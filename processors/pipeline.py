@@ -66,7 +66,10 @@ class Alarm:
 
 @dataclass(slots=True)
 class Pipeline:
-    """One plant at work. `by` names this life of the processor; `announce` publishes alerts that changed."""
+    """One plant at work. `by` names this life of the processor; `announce` publishes alerts that changed.
+
+    `alarms` fade when nothing renews them, `standing` ones stay until somebody takes them back.
+    """
 
     by: str
     clock: Clock
@@ -79,6 +82,7 @@ class Pipeline:
     intake: Intake
     announce: Callable[[Iterable[Alert]], None] = lambda _alerts: None
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    standing: dict[str, Alarm] = field(default_factory=dict)
     storing: Patience = field(init=False)
     keeping: Patience = field(init=False)
     _answered: Products = field(default_factory=Products)

@@ -19,6 +19,7 @@ from config.plant import Closed, PlantFile, PlantMeter, TariffChoice
 from config.table_rules import minutes, weekdays
 from config.tables import Calendar, Factors, Schedule, Tariff
 from driftwatt.errors import ConfigError
+from processors.pure.alerts import AlertContext
 from processors.pure.calendar import DAY_MINUTES, ClosedWindow, DayCalendar, Shift, day_start_ms, wall_ms
 from processors.pure.policy import DEFAULT_MAX_POWER_W, MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
@@ -63,6 +64,20 @@ def _policy(site: str, meter: PlantMeter, calendar: DayCalendar, tariff: TariffB
         pt_ratio=meter.pt_ratio,
         sign=meter.sign,
         max_power_w=DEFAULT_MAX_POWER_W if meter.rated_kw is None else RATED_TIMES * 1000 * meter.rated_kw,
+    )
+
+
+def alert_context(plant: PlantFile, known: Mapping[str, MeterPolicy]) -> AlertContext:
+    """Return what alerts have to know of the plant."""
+    any_policy = next(iter(known.values()), None)
+    return AlertContext(
+        plant=plant.plant.id,
+        areas={meter.id: meter.area for meter in plant.meter if meter.area},
+        feeds={meter.id: meter.feeds for meter in plant.meter if meter.feeds},
+        tariff=any_policy.tariff if any_policy else None,
+        factors=any_policy.factors if any_policy else None,
+        medium_per_month=plant.alerts.medium_per_month,
+        high_per_month=plant.alerts.high_per_month,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt import __version__
 from driftwatt.clock import SystemClock
+from driftwatt.errors import ConfigErrors
 from processors.adapters import records
 from processors.adapters.folder import STATE, STORE, plant_folder, read_status
 from processors.pipeline import Alarm, Pipeline
@@ -51,6 +53,7 @@ def lasting(pipeline: Pipeline) -> dict[str, Alarm]:
     """Return the alarms that stand now."""
     now_ms = pipeline.clock.now_ms()
     found = {code: alarm for code, alarm in pipeline.alarms.items() if now_ms - alarm.last_ms < ALARM_LASTS_MS}
+    found |= pipeline.standing
     storing, keeping = pipeline.storing, pipeline.keeping
     if storing.trouble:
         found["store_refuses" if storing.refused else "store_down"] = Alarm(storing.since_ms, now_ms, storing.trouble)
@@ -62,14 +65,38 @@ def lasting(pipeline: Pipeline) -> dict[str, Alarm]:
 
 
 def plant_status(file: Path) -> dict[str, Any]:
-    """Return the status of the plant that `file` describes; `running` tells whether its processor runs. Raises ConfigErrors."""
-    plant = load_plant(file)
-    folder = plant_folder(file, plant.plant.data_dir, plant.plant.id)
-    status = read_status(folder)
+    """Return the status of the plant that `file` describes; `running` tells whether its processor runs. Raises ConfigErrors.
+
+    A file that went wrong while its processor runs does not hide how that one is doing.
+    """
+    try:
+        plant = load_plant(file).plant
+        folder: Path | None = plant_folder(file, plant.data_dir, plant.id)
+        wrong: ConfigErrors | None = None
+    except ConfigErrors as error:
+        folder, wrong = _folder_named(file), error
+    status = read_status(folder) if folder else {}
+    if wrong is not None and not status.get("running"):
+        raise wrong
+    assert folder is not None
     if "role" not in status:
-        return {"role": "plant", "id": plant.plant.id, "running": status["running"], "note": "never ran with this data_dir"}
+        return {
+            "role": "plant",
+            "id": folder.name.removeprefix("plant-"),
+            "running": status["running"],
+            "note": "never ran with this data_dir",
+        }
     n, size = records.quarantine_size(folder / STATE)
     return {**status, "quarantine": {"n": n, "bytes": size}}
+
+
+def _folder_named(file: Path) -> Path | None:
+    """Return the data folder that a faulty file names, None when even that cannot be read from it."""
+    try:
+        plant = tomllib.loads(file.read_text(encoding="utf-8-sig"))["plant"]
+        return plant_folder(file, Path(plant.get("data_dir", "data")), str(plant["id"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:

@@ -110,14 +110,19 @@ class PlantView:
         policies: Mapping[str, MeterPolicy],
         clock: Clock,
     ) -> None:
-        self.plant = plant
         self.zone = ZoneInfo(plant.plant.timezone)
-        self.meters: dict[str, PlantMeter] = {meter.id: meter for meter in plant.meter}
-        self.staged = all(meter.source != "measured" for meter in plant.meter)
-        self.board, self.book, self.policies, self.clock = board, book, policies, clock
+        self.board, self.book, self.clock = board, book, clock
         self.today: dict[str, Span] = {}
         self._store = store
         self._asked_ms = self._behind_ms = 0
+        self.follow(plant, policies)
+
+    def follow(self, plant: PlantFile, policies: Mapping[str, MeterPolicy]) -> None:
+        """Show a changed plant file from now on; its zone is that of the start."""
+        self.plant, self.policies = plant, policies
+        self.meters: dict[str, PlantMeter] = {meter.id: meter for meter in plant.meter}
+        self.staged = all(meter.source != "measured" for meter in plant.meter)
+        self.today = {meter: span for meter, span in self.today.items() if meter in self.meters}
         self._ratio = {meter: policy.ratio * policy.sign for meter, policy in policies.items()}
         any_policy = next(iter(policies.values()), None)
         self.tariff = any_policy.tariff if any_policy else None

@@ -55,6 +55,17 @@ class Judge:
                 self.states[meter] = engine.restore(stored)
                 self._kept[meter] = self.states[meter].detector
 
+    def follow(self, policies: Mapping[str, MeterPolicy], context: AlertContext, parts: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Follow changed files. A meter that comes back goes on from its kept parts; one that is gone is judged no more.
+
+        What edges said of their meters has to be told again with `on_hello`. Raises as `restore` does.
+        """
+        back = {meter: stored for meter, stored in parts.items() if meter in policies and meter not in self.states}
+        restored = {meter: engine.restore(stored) for meter, stored in back.items()}
+        self.policies, self.context = dict(policies), context
+        for meter, state in restored.items():
+            self.states[meter], self._kept[meter] = state, state.detector
+
     def on_hello(self, hello: Hello) -> None:
         """Take over what an edge says about its meters."""
         for said in hello.meters:

@@ -73,6 +73,14 @@ class Sessions:
         self._wrong: dict[str, list[int]] = {}
         self._nobody = hash_password(secrets.token_hex(16)) if accounts else ""
 
+    def follow(self, accounts: Sequence[Account]) -> None:
+        """Follow a changed list of people: who is gone, or has another role or password, is signed out."""
+        before, self._accounts = self._accounts, {account.name: account for account in accounts}
+        same = {name for name, account in self._accounts.items() if before.get(name) == account}
+        self._open = {cookie: found for cookie, found in self._open.items() if found[0].name in same}
+        if accounts and not self._nobody:
+            self._nobody = hash_password(secrets.token_hex(16))
+
     @property
     def wanted(self) -> bool:
         """Whether people have to sign in."""
