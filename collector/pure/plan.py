@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from collector.pure.frames import Request
-from config.profiles import Limits, Profile, Register
+from config.profiles import Kind, Limits, Profile, Register
 from driftwatt.errors import ConfigError
 
 WIDEST_HOLE = 50
@@ -77,14 +78,17 @@ def plan(registers: Sequence[Register], limits: Limits, unit: int, *, hole: int 
     `limits.bridge` says they may. A register and its `scale_register` are always in one request, whatever lies
     between. Raises ConfigError when a register cannot be read within the limits at all.
     """
-    blocks: list[list[Register]] = []
-    for register in sorted(registers, key=lambda each: (each.kind, each.reach[0], each.address)):
-        _refuse_impossible(register, limits)
-        if blocks and _fits(blocks[-1], register, limits, hole):
-            blocks[-1].append(register)
+    blocks: list[_Block] = []
+    block: _Block | None = None
+    for start, end, register in _in_order(registers):
+        if block is not None and register.kind == block.kind and _fits(block, start, end, limits, hole):
+            block.registers.append(register)
+            block.end = max(block.end, end)
         else:
-            blocks.append([register])
-    return tuple(_planned(block, limits, unit) for block in blocks)
+            _refuse_impossible(register, start, end, limits)  # one that fits among others is possible
+            block = _Block(register.kind, start, end, [register])
+            blocks.append(block)
+    return tuple(_planned(each, limits, unit) for each in blocks)
 
 
 def bus_seconds(planned: Iterable[PlannedRequest], line: Line | None = None, *, gap_s: float = 0.0) -> float:
@@ -101,8 +105,24 @@ def bus_seconds(planned: Iterable[PlannedRequest], line: Line | None = None, *, 
     return total
 
 
-def _refuse_impossible(register: Register, limits: Limits) -> None:
-    first, count = _span(*register.reach, limits)
+@dataclass(slots=True)
+class _Block:
+    """A request in the making: its kind, first address, the address after its last one."""
+
+    kind: Kind
+    start: int
+    end: int
+    registers: list[Register]
+
+
+def _in_order(registers: Sequence[Register]) -> list[tuple[int, int, Register]]:
+    reached = [(register.kind, *register.reach, register.address, register) for register in registers]
+    reached.sort(key=itemgetter(0, 1, 3))
+    return [(start, end, register) for _, start, end, _, register in reached]
+
+
+def _refuse_impossible(register: Register, start: int, end: int, limits: Limits) -> None:
+    first, count = _span(start, end, limits.count_step)
     place = f"{register.quantity} at 0x{register.address:04X}"
     if count > limits.max_registers:
         raise ConfigError("register is wider than a request may be", key=place, found=f"{count}", allowed=f"at most {limits.max_registers}")
@@ -112,31 +132,33 @@ def _refuse_impossible(register: Register, limits: Limits) -> None:
         raise ConfigError("register lies in a range that must never be read", key=place)
 
 
-def _fits(block: list[Register], register: Register, limits: Limits, widest: int) -> bool:
-    if register.kind != block[0].kind:
+def _fits(block: _Block, start: int, end: int, limits: Limits, widest: int) -> bool:
+    if start > block.end and (start - block.end > widest or not _bridged(block.end, start, limits.bridge)):
         return False
-    start, end = _reach(block)
-    hole = range(end, register.reach[0])
-    if len(hole) > widest or not all(_touches(at, at + 1, limits.bridge) for at in hole):
-        return False
-    first, count = _span(start, max(end, register.reach[1]), limits)
+    first, count = _span(block.start, max(block.end, end), limits.count_step)
     return count <= limits.max_registers and first + count <= 0x10000 and not _touches(first, first + count, limits.forbidden)
 
 
-def _planned(block: list[Register], limits: Limits, unit: int) -> PlannedRequest:
-    first, count = _span(*_reach(block), limits)
-    return PlannedRequest(Request(unit, block[0].kind, first, count), tuple(block))
+def _planned(block: _Block, limits: Limits, unit: int) -> PlannedRequest:
+    first, count = _span(block.start, block.end, limits.count_step)
+    return PlannedRequest(Request(unit, block.kind, first, count), tuple(block.registers))
 
 
-def _reach(block: list[Register]) -> tuple[int, int]:
-    return block[0].reach[0], max(each.reach[1] for each in block)
-
-
-def _span(start: int, end: int, limits: Limits) -> tuple[int, int]:
-    step = limits.count_step
+def _span(start: int, end: int, step: int) -> tuple[int, int]:
     first = start - start % step
     return first, -((first - end) // step) * step
 
 
 def _touches(start: int, end: int, ranges: Iterable[tuple[int, int]]) -> bool:
-    return any(start <= last and first < end for first, last in ranges)
+    for first, last in ranges:  # noqa: SIM110 – asked twice for each of thousands of registers, and a generator costs most of it
+        if start <= last and first < end:
+            return True
+    return False
+
+
+def _bridged(start: int, end: int, ranges: Iterable[tuple[int, int]]) -> bool:
+    """Tell whether every address of a hole lies in some range."""
+    for first, last in sorted(ranges):
+        if first <= start <= last:
+            start = last + 1
+    return start >= end
