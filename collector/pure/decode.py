@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
 
-from collector.pure.digits import rounding
+from collector.pure.digits import in_its_digits
 from collector.pure.plan import PlannedRequest, words
 from config.profiles import Register
 from driftwatt.errors import ConfigError
@@ -37,14 +37,18 @@ _LARGEST_EXPONENT = 10
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How one unpacked item becomes a number: refused if in `absent`, through `special`, × `factor`, ÷ `divisor`, `finish`."""
+    """How one unpacked item becomes a number: refused if in `absent`, through `special`, × `factor` ÷ `divisor`.
+
+    `scaled`, where there is one, does the last step; `coded` undoes the coding of a power factor.
+    """
 
     quantity: str
     factor: float
     divisor: float
     absent: frozenset[Any]
     special: Callable[[Any], float | None] | None
-    finish: Callable[[float], float] | None
+    scaled: Callable[[float], float] | None
+    coded: Callable[[float], float] | None
 
 
 class BlockDecoder:
@@ -91,9 +95,10 @@ class BlockDecoder:
             if item not in field.absent:
                 number = item if field.special is None else field.special(item)
                 if number is not None:
-                    value = number * field.factor / field.divisor + 0.0  # turns −0 into 0
+                    scaled = field.scaled
+                    value = (number * field.factor / field.divisor if scaled is None else scaled(number)) + 0.0  # turns −0 into 0
                     if -_LARGEST <= value <= _LARGEST:  # false for NaN as well
-                        values[field.quantity] = value if field.finish is None else field.finish(value)
+                        values[field.quantity] = value if field.coded is None else field.coded(value)
                         continue
             doubt[field.quantity] = NOT_AVAILABLE
 
@@ -165,18 +170,13 @@ def _field(register: Register) -> _Field:
     zeros = [item for item in absent if register.type in _FLOATS and item == 0]
     if zeros:  # +0 and −0 are equal as numbers, so a set cannot tell which of them was meant
         special = partial(_other_than_zero, signs=frozenset(math.copysign(1.0, zero) for zero in zeros))
-    return _Field(register.quantity, factor, divisor, frozenset(item for item in absent if item not in zeros), special, _finish(register))
-
-
-def _finish(register: Register) -> Callable[[float], float] | None:
-    rounded, coded = rounding(register), _CODINGS[register.coding]
-    if rounded is None or coded is None:
-        return rounded or coded
-    return lambda value: rounded(coded(value))
+    told = in_its_digits(register.type, factor, divisor, counter=register.counter is not None)
+    without_zeros = frozenset(item for item in absent if item not in zeros)
+    return _Field(register.quantity, factor, divisor, without_zeros, special, told, _CODINGS[register.coding])
 
 
 def _four_quadrant(value: float) -> float:
-    return 2 - value if value > 1 else -2 - value if value < -1 else value
+    return round(2 - value, 7) if value > 1 else round(-2 - value, 7) if value < -1 else value
 
 
 def _ratio(value: float) -> float:

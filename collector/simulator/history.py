@@ -8,7 +8,7 @@ from struct import Struct
 
 from collector.ports import Request
 from collector.pure.decode import compile_block, encoder
-from collector.pure.digits import rounding
+from collector.pure.digits import in_its_digits
 from collector.pure.plan import PlannedRequest, words
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.plant import POINTS
@@ -55,11 +55,12 @@ def _as_said(profile: Profile, quantity: str) -> Callable[[float], float]:
 
 
 def _through_float32(register: Register) -> Callable[[float], float]:
-    single, scale, rounded = Struct(">f"), register.scale, rounding(register)
+    single, scale = Struct(">f"), register.scale
     pack, unpack = single.pack, single.unpack
-    assert rounded is not None  # a float32 is always rounded
+    told = in_its_digits("float32", scale, 1.0, counter=register.counter is not None)
+    assert told is not None  # a float32 has a tail
 
     def say(value: float) -> float:
-        return rounded(unpack(pack(value / scale))[0] * scale)
+        return told(unpack(pack(value / scale))[0])
 
     return say
