@@ -1,38 +1,27 @@
-"""Where the models of a SunSpec device stand: from the mark "SunS" from model to model, as each says its length."""
+"""Asks a unit for the chain of its SunSpec models; `collector.pure.sunspec` says what to ask."""
 
 from __future__ import annotations
 
 from collector.ports import BusFault, Request
+from collector.pure.sunspec import Model, walk
 from collector.site.asking import Asker
-
-MARK = (0x5375, 0x6E53)
-BEGINNINGS = (40000, 0, 50000)
-_END = 0xFFFF
-_MOST = 40
-"""A chain with more models than this runs in a circle or is none."""
 
 
 async def models(asker: Asker, unit: int) -> dict[int, int]:
     """Return the address of the id register of each model, by model; empty when the unit is no SunSpec device."""
-    for beginning in BEGINNINGS:
-        if await _two(asker, unit, beginning) == MARK:
-            return await _chain(asker, unit, beginning + 2)
-    return {}
-
-
-async def _chain(asker: Asker, unit: int, at: int) -> dict[int, int]:
-    found: dict[int, int] = {}
-    while len(found) < _MOST and at < 0xFFFF:
-        head = await _two(asker, unit, at)
-        if head is None or head[0] in (_END, 0):
-            break
-        found.setdefault(head[0], at)
-        at += 2 + head[1]
-    return found
-
-
-async def _two(asker: Asker, unit: int, address: int) -> tuple[int, ...] | None:
+    steps = walk()
+    found: tuple[Model, ...] = ()
     try:
-        return await asker.ask(Request(unit, "holding", address, 2))
+        wanted = next(steps)
+        while True:
+            wanted = steps.send(await _said(asker, unit, *wanted))
+    except StopIteration as end:
+        found = end.value
+    return {model.number: model.address for model in reversed(found)}  # of two alike, the first
+
+
+async def _said(asker: Asker, unit: int, address: int, count: int) -> tuple[int, ...] | None:
+    try:
+        return await asker.ask(Request(unit, "holding", address, count))
     except BusFault:
         return None
