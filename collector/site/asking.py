@@ -69,6 +69,8 @@ class Asker:
         try:
             await self._bus.open()
         except Unavailable as error:
+            if self.url.startswith("rtu:"):
+                raise  # a serial port says itself what is wrong with it
             raise Unavailable(f"{error}\n  is the gateway on, is the port right, does another program hold the only connection?") from error
         self._open = True
 
