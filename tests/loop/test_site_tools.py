@@ -238,3 +238,17 @@ def test_a_file_that_is_no_recording_is_refused(text: str, tmp_path: Path, capsy
     file.write_text(text, encoding="utf-8")
     assert main(["simulate", str(file), "--listen", "tcp://127.0.0.1:0"]) == 2
     assert str(file) in capsys.readouterr().err
+
+
+def test_a_serial_line_is_scanned_and_its_meters_judged(tmp_path: Path, capsys: Capture) -> None:
+    link, file = tmp_path / "line", tmp_path / "edge.toml"
+    url = f"rtu://{link}?baud=38400&format=8N1"
+    with running("simulate", "--meters", "2", "--listen", f"pty:{link}?baud=38400&format=8N1") as simulator:
+        while simulator.line() != "ready":
+            pass
+        assert main(["scan", url, "--units", "1-3", "-o", str(file)]) == 0
+        assert main(["check", str(file), "--live", "--seconds", "0"]) == 0
+        said = capsys.readouterr().out
+        assert simulator.end() == 0
+    assert said.count("eastron-sdm630  sure") == 2
+    assert "all 2 meters are right" in said
