@@ -133,3 +133,26 @@ def test_a_profile_is_shown_with_its_registers(capsys: Capture) -> None:
     assert "int32 CDAB" in capsys.readouterr().out
     assert main(["profiles", "carlogavazzi-em430"]) == 2
     assert 'did you mean "carlogavazzi-em340"?' in capsys.readouterr().err
+
+
+def test_the_unconfirmed_registers_that_an_edge_reads_are_named_with_their_meter(tmp_path: Path, capsys: Capture) -> None:
+    wanted = 'only = ["active_power", "import_energy"]'
+    text = f"""
+[edge]
+id = "hall-a"
+[broker]
+url = "mqtt://127.0.0.1:1883"
+[[bus]]
+id = "line-1"
+url = "tcp://192.0.2.10:502"
+meter = [
+  {{ id = "panel", unit = 1, profile = "schneider-pm5xxx", {wanted} }},
+  {{ id = "rail", unit = 2, profile = "eastron-sdm72d-m", {wanted} }},
+]
+"""
+    file = tmp_path / "edge.toml"
+    file.write_text(text, encoding="utf-8")
+    (edge,) = _json(capsys, "check", str(file))
+    named = [warning for warning in edge["warnings"] if "unconfirmed" in warning]
+    assert named == ['meter "panel": unconfirmed registers in schneider-pm5xxx: active_power, import_energy']
+    assert any("not tried on a device: eastron-sdm72d-m" in note for note in edge["notes"])
