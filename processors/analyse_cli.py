@@ -39,8 +39,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from processors.analyse import run
+    try:
+        from processors.analyse import run
+    except ModuleNotFoundError as error:
+        if error.name != "holidays":
+            raise
+        from driftwatt.errors import MissingExtra
 
+        raise MissingExtra("processor", error.name) from error
     return run(arguments)
 
 
