@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from collector.adapters.outbox import read_books
+from collector.adapters.outbox import FILE, read_books
 from config.edge import EdgeFile
 from config.loader import load_edge
 from driftwatt.clock import SystemClock
@@ -48,3 +48,10 @@ def edge_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     """Return the books of the edge, one object per meter and UTC day. Raises ConfigErrors, Unavailable."""
     edge = load_edge(file)
     return [asdict(line) for line in read_books(edge_folder(edge, file), days)]
+
+
+def edge_files(file: Path) -> tuple[str, list[Path]]:
+    """Return the id of the edge and its database, for a backup; no database when it never ran. Raises ConfigErrors."""
+    edge = load_edge(file)
+    outbox = edge_folder(edge, file) / FILE
+    return edge.edge.id, [outbox] if outbox.exists() else []

@@ -120,6 +120,17 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     return lines
 
 
+def plant_files(file: Path) -> tuple[str, list[Path]]:
+    """Return the id of the plant and its databases in the order to copy them; none when it never ran. Raises ConfigErrors.
+
+    State before store: a copy of the store may hold more than the state's checkpoint, which costs a resend; less would be a loss.
+    """
+    plant = load_plant(file)
+    folder = plant_folder(file, plant.plant.data_dir, plant.plant.id)
+    names = (STATE, STORE) if plant.store.kind == "sqlite" else (STATE,)
+    return plant.plant.id, [folder / name for name in names if (folder / name).exists()]
+
+
 def _compare(line: dict[str, Any], store: Path, kept_from_ms: int) -> None:
     start = datetime.strptime(line["day"], "%Y-%m-%d").replace(tzinfo=UTC)
     from_ms = int(start.timestamp() * 1000)
