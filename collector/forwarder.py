@@ -29,6 +29,8 @@ HELLO_S = 300.0
 """A hello is said again this often: the plant answers with its marks, and what was missed on either side comes to light."""
 STATE_S = 10.0
 LEDGER_S = 3.0
+LEDGER_METERS = 100
+"""The books of so many more meters are said once more seldom: each time costs milliseconds for every hundred."""
 PRUNE_S = 30.0
 STRIDING_LIVE_S = 0.25
 PART_BYTES = 48 * 1024
@@ -264,6 +266,8 @@ class Forwarder:
         if not self._is_due("ledger", LEDGER_S):
             return
         lines = await self._outbox.ledger_lines()
+        today = sum(line.day == lines[-1].day for line in lines)
+        self._due["ledger"] += LEDGER_S * (today // LEDGER_METERS)
         for number, group in enumerate(_in_parts(lines, _line_bytes)):
             if self._said.get(f"ledger {number}") != group:
                 self._link.publish(topic(self._edge, "ledger"), to_bytes(EdgeLedger(self._edge, tuple(group))), retain=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -255,7 +255,7 @@ def read_row(raw: bytes) -> Row:
 
 def to_bytes(message: Ack | Hello | EdgeState | EdgeLedger) -> bytes:
     """Return any other message of the wire as JSON."""
-    return _dump({"v": MAJOR, **asdict(message)})
+    return _dump({"v": MAJOR, **_fields(message)})
 
 
 def from_bytes(kind: type[_T], payload: bytes) -> _T:
@@ -275,7 +275,12 @@ def from_bytes(kind: type[_T], payload: bytes) -> _T:
         raise WireError("header", _first_line(error)) from error
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode  # json.dumps makes one at each call
+def _fields(message: Any) -> dict[str, Any]:
+    """Return the fields of a message, not their copies: `asdict` of a book of 500 meters takes longer than its JSON."""
+    return {name: getattr(message, name) for name in message.__dataclass_fields__}
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_fields).encode
 
 
 def _dump(value: object) -> bytes:
