@@ -114,6 +114,8 @@ class BusPoller:
                 await self._cycle(self._due())
                 if self.connected:
                     await self._rest(self._clock.sleep_until(min(meter.due_s for meter in self._meters)))
+            if self._unproven:
+                await self._hand_over(self._unproven)
         finally:
             self.connected = False
             await self._link.close()
@@ -255,7 +257,7 @@ class BusPoller:
         doubt: dict[str, int] = {}
         poll = await self._ask_all(meter, meter.plan.full if full else meter.plan.fast, values, doubt)
         fault = poll.fault
-        if fault is not None and (fault.link_lost or self._fruitless >= FRUITLESS_TO_REOPEN):
+        if fault is not None and (fault.link_lost or (self._fruitless >= FRUITLESS_TO_REOPEN and not self._link.wired)):
             await self._lose_link(fault)
             if fault.reason == "link" and not poll.answered:
                 meter.due_s = now_s  # nothing was asked: first after the next connect

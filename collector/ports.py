@@ -32,11 +32,13 @@ __all__ = [
 class MeterBus(Protocol):
     """One physical line or gateway. At most one request is under way; it is never cancelled from outside.
 
-    `shared` is true of lines whose replies do not say which request they answer: those need a sentinel.
+    `shared` is true of lines whose replies do not say which request they answer: those need a sentinel. `wired` is true
+    of a port of this machine: it tells by itself when it is gone, so that silence on it is never a lost link.
     """
 
     name: str
     shared: bool
+    wired: bool
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""

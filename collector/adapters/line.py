@@ -66,6 +66,7 @@ class ModbusLine(Exchange):
     ) -> None:
         super().__init__(pipe, timeout_s=timeout_s)
         self._framing, self._line = framing, line
+        self.wired = line is not None
         self._silence_s = line.silence_s if line else 0.0
         self._broken_off_s = BROKEN_OFF_S if line else timeout_s
         self._doubt = Doubt(timeout_s, shortest_rest_s=rest_s)

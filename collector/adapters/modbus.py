@@ -22,7 +22,7 @@ _HALF = 0x8000
 class Exchange:
     """What every kind of bus shares: one request under way, and the deadline of its reply."""
 
-    shared = False
+    shared = wired = False
 
     def __init__(self, pipe: Pipe, *, timeout_s: float) -> None:
         self.name = pipe.name

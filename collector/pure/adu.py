@@ -60,14 +60,14 @@ def take_rtu(received: bytearray, asked: bytes = b"", expected: bytes = b"") -> 
     `asked` is our own frame, which some RS-485 adapters echo: it is skipped. While a frame that begins with `expected`
     (unit, function, byte count) is under way, nothing is looked for inside it.
     """
-    if expected and received[:3] == expected and len(received) < 5 + expected[2]:
-        return None
-    at = 0
-    while at + 5 <= len(received):
-        if asked and received[at : at + 8] == asked:
-            at += 8
-            continue
-        size = _rtu_size(received[at + 1], received[at + 2])
+    if asked and received[:8] == asked:
+        del received[:8]
+    at, end = 0, len(received) - 4
+    while at < end:
+        if expected and received[at] == expected[0] and received[at : at + 3] == expected and at + 5 + expected[2] > len(received):
+            break
+        size = _SIZES.get(received[at + 1], 0)
+        size = size or (5 + received[at + 2] if received[at + 1] in READ_ONLY else 0)
         if size and at + size <= len(received):
             body = bytes(received[at : at + size - 2])
             if crc16(body) == received[at + size - 2] | received[at + size - 1] << 8:
@@ -78,13 +78,9 @@ def take_rtu(received: bytearray, asked: bytes = b"", expected: bytes = b"") -> 
     return None
 
 
-def _rtu_size(function: int, byte_count: int) -> int:
-    """Return how long a reply with this function would be, 0 for a function that no meter answers with."""
-    if function & 0x80:
-        return 5
-    if function in READ_ONLY:
-        return 5 + byte_count
-    return 8 if function in (5, 6, 15, 16) else 0
+_WRITES = (5, 6, 15, 16)
+_SIZES = dict.fromkeys((function | 0x80 for function in (*READ_ONLY, *_WRITES)), 5) | dict.fromkeys(_WRITES, 8)
+"""How long a frame with such a function is; that of a reader's reply says so itself."""
 
 
 def read_body(request: Request, body: bytes, transaction: int | None = None, asked_transaction: int | None = None) -> Reply:
