@@ -11,10 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support.daemons import running
 from tests.support.odd_meters import OddMeter, gateway, meter, reversed_ct
 
 ROOT = Path(__file__).parents[2]
@@ -64,13 +66,26 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         shutil.copy(ROOT / "config" / "examples" / name, folder)
     shutil.copy(ROOT / "config" / "meters" / "_blueprint.toml", folder / "own-meter.toml")
     out = []
-    with gateway(meters) as port:
-        for command, _, _ in [*_commands(), ("driftwatt ledger site.toml --json", 0, [])]:
-            if command:
+    with gateway(meters) as port, ExitStack() as background:
+        for command, _, _ in _commands():
+            if command.endswith(" &"):
+                background.enter_context(running(*command.removesuffix(" &").split()[1:-1], str(folder / "site.toml")))
+                _wait_for_readings(folder, port)
+                out.append((command, 0, ""))
+            elif command:
                 out.append((command, *_run(command, folder, port)))
             else:
                 meters |= {2: meter(), 3: meter()}
+        out.append(("", *_run("driftwatt ledger site.toml --json", folder, port)))
     return out
+
+
+def _wait_for_readings(folder: Path, port: int) -> None:
+    for _ in range(60):
+        code, printed = _run("driftwatt status site.toml", folder, port)
+        if code == 0 and printed.count("state ok") == len(_meters()):
+            return
+    raise AssertionError(printed)
 
 
 def test_every_command_of_the_guide_does_what_the_page_shows(told: Told) -> None:
