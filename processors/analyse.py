@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +23,10 @@ from driftwatt.errors import ConfigError, WireError
 from processors.policies import day_calendar, factor_book, tariff_book
 from processors.pure.appraise import AlertContext
 from processors.pure.csv_rows import HOUR_MS, Row, RowError, instant_ms, interval_ms, rows
-from processors.pure.event_lines import line_of, summary_line, text
+from processors.pure.event_lines import Line, line_of, summary_line, text
 from processors.pure.hours import SiteCalendar
-from processors.pure.outputs import Output
 from processors.pure.playback import ANSWERS, Playback, Rules, WeekCalendar
+from processors.pure.report import page
 from processors.pure.settings import Settings
 
 PEEK = 500
@@ -54,6 +55,7 @@ class Task:
     state_in: Path | None
     state_out: Path | None
     until_ms: int | None
+    html: Path | None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,6 +92,30 @@ def analyse(task: Task) -> str:
     return ""
 
 
+@dataclass(slots=True)
+class _Days:
+    """Mean kW per local day of the rows that pass, for the pictures of a report."""
+
+    zone: ZoneInfo
+    kwh: bool
+    step_ms: int
+    sums: dict[int, tuple[float, int]]
+
+    def watch(self, found: Iterable[Row]) -> Iterator[Row]:
+        """Let rows pass and add them up."""
+        per_row = HOUR_MS / self.step_ms if self.kwh else 1.0
+        for row in found:
+            if row.value is not None and not row.quality:
+                day = datetime.fromtimestamp(row.start_ms / 1000, self.zone).toordinal()
+                total, count = self.sums.get(day, (0.0, 0))
+                self.sums[day] = (total + row.value * per_row, count + 1)
+            yield row
+
+    def means(self) -> dict[int, float]:
+        """Return the mean kW by local date (ordinal)."""
+        return {day: total / count for day, (total, count) in self.sums.items()}
+
+
 def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
     first = list(islice(found, PEEK))
     if not first and task.state_in is None:
@@ -99,19 +125,28 @@ def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
     wanted: Iterable[Row] = chain(first, found)
     if task.until_ms is not None:
         wanted = _before(wanted, task.until_ms)
-    _write(played.take(wanted), context, out)
+    days = None
+    told: list[Line] = []
+    if task.html is not None:
+        days = _Days(_zone(task.zone), task.unit == "kwh", played.kept.step_ms, {})
+        wanted = days.watch(wanted)
+    for line in _lines(played, wanted, context, task):
+        out.write(text(line))
+        if days is not None:
+            told.append(line)
+    if task.html is not None and days is not None:
+        task.html.parent.mkdir(parents=True, exist_ok=True)
+        task.html.write_text(page(task.meter, told, days.means(), days.zone), encoding="utf-8")
+
+
+def _lines(played: Playback, wanted: Iterable[Row], context: AlertContext, task: Task) -> Iterator[Line]:
+    """Yield the lines of a history; at its end either the state is written or what is open is closed."""
+    yield from filter(None, (line_of(output, context) for output in played.take(wanted)))
     if task.state_out is not None:
         task.state_out.write_bytes(played.dump())
         return
-    _write(played.finish(), context, out)
-    out.write(text(summary_line(task.meter, played.kept.last_ms, played.summary())))
-
-
-def _write(said: Iterable[Output], context: AlertContext, out: IO[str]) -> None:
-    for output in said:
-        line = line_of(output, context)
-        if line is not None:
-            out.write(text(line))
+    yield from filter(None, (line_of(output, context) for output in played.finish()))
+    yield summary_line(task.meter, played.kept.last_ms, played.summary())
 
 
 def _before(found: Iterable[Row], until_ms: int) -> Iterator[Row]:
@@ -190,6 +225,7 @@ def _tasks(arguments: argparse.Namespace) -> list[Task]:
                 state_in=arguments.state_in,
                 state_out=arguments.state_out,
                 until_ms=until_ms,
+                html=arguments.html / f"{source.stem}.html" if arguments.html else None,
             )
         )
     _context(found[0])

@@ -35,6 +35,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-in", type=Path, metavar="FILE", help="go on from this snapshot")
     parser.add_argument("--state-out", type=Path, metavar="FILE", help="write a snapshot and end without a summary")
     parser.add_argument("--until", metavar="TS", help="take only rows that start before this instant")
+    parser.add_argument("--html", type=Path, metavar="DIR", help="also a report with pictures per meter, one page each, into this folder")
     parser.add_argument("--jobs", type=int, metavar="N", help="so many files at once; default: one per core")
 
 

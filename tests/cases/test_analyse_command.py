@@ -139,6 +139,17 @@ def test_doubt_in_the_data_is_neither_learned_nor_judged(tmp_path: Path) -> None
     assert Quality.ESTIMATED
 
 
+def test_the_report_shows_every_event_with_a_picture_and_asks_nobody_for_anything(tmp_path: Path) -> None:
+    csv, out = _written(tmp_path / "press <1>.csv", _wasteful()), tmp_path / "out.jsonl"
+    assert main(["analyse", str(csv), "--auto-answer", "72h", "--out", str(out), "--html", str(tmp_path / "pages")]) == 0
+    page = (tmp_path / "pages" / "press <1>.html").read_text(encoding="utf-8")
+    events = {line["event"] for line in _lines(out) if line["type"] == "waste"}
+    assert page.count("<svg") == len(events) > 0
+    assert page.count('class="waste"') > 10
+    assert "press &lt;1&gt;" in page
+    assert not any(word in page for word in ("http", "src=", "url(", "<script", "@import"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
