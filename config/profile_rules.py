@@ -24,6 +24,7 @@ def profile_faults(profile: Profile) -> Iterator[Fault]:
         seen.setdefault(register.quantity, index)
         yield from _register_faults(index, register)
         yield from _reach_faults(index, register, profile)
+    yield from _overlap_faults(profile)
     weakest = min((register.verification for register in profile.registers), key=RUNGS.index)
     if RUNGS.index(profile.verification) > RUNGS.index(weakest):
         yield Fault(
@@ -100,6 +101,19 @@ def _identify_faults(profile: Profile) -> Iterator[Fault]:
             )
         if low >= high:
             yield Fault(("identify", "windows", quantity), "ends before it begins", f"[{low:g}, {high:g}]", "[low, high]")
+
+
+def _overlap_faults(profile: Profile) -> Iterator[Fault]:
+    """Yield each register that shares words with one before it: an address copied and not changed, or a wrong type."""
+    owner: dict[tuple[str, int], int] = {}
+    for index, register in enumerate(profile.registers):
+        cells = [(register.kind, at) for at in range(register.address, register.address + register.width)]
+        other = next((owner[cell] for cell in cells if cell in owner), None)
+        if other is not None:
+            place = f"0x{register.address:04X}…0x{register.address + register.width - 1:04X}"
+            yield Fault(("register", index, "address"), f"overlaps register[{other}], {shown(profile.registers[other].quantity)}", place)
+        for cell in cells:
+            owner.setdefault(cell, index)
 
 
 def _scale_faults(index: int, register: Register, profile: Profile) -> Iterator[Fault]:
