@@ -34,6 +34,7 @@ from processors.adapters.inbox import Inbox
 from processors.adapters.page import Page
 from processors.adapters.sqlite import SqliteStore
 from processors.adapters.state import SqliteState
+from processors.gauges import Gauges
 from processors.live import Board
 from processors.pipeline import Pipeline
 from processors.policies import alert_context, policies
@@ -164,7 +165,8 @@ class _Plant:
             clock=self._clock,
         )
         passwords = {user.name: user.password.reveal(self._file.parent) for user in self._plant.web.user}
-        web = build(view, accounts=_accounts(self._plant, passwords))
+        gauges = Gauges(self._pipeline, self._folder.state, lambda: (self._inbox.bytes, self._inbox.let_go))
+        web = build(view, accounts=_accounts(self._plant, passwords), gauges=gauges.read)
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:

@@ -17,6 +17,8 @@ from processors.pure.commit import NOBODY
 
 EXTRA = ("duplicates", "imported", "gaps", "damaged", "unreadable", "corrupt", "let_go", "import_refused")
 """Counters beside the equation."""
+CLASSES = ("stored", "waiting", "dropped", "thinned", "quarantined")
+"""Where a committed poll may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,16 @@ def ledger(rows: Iterable[BookRow], edges: Iterable[EdgeLine], owners: Mapping[s
         line["quarantined"] += early + late
         lines.append(line)
     return lines
+
+
+def balanced(line: Mapping[str, Any]) -> bool:
+    """Tell whether a line adds up: polled = committed + failed, committed = where each of them is now."""
+    known = sum(_sum(line.get(word, 0)) for word in CLASSES)
+    return bool(line["polled"] == line["committed"] + _sum(line.get("failed", 0)) and line["committed"] == known)
+
+
+def _sum(value: Any) -> int:
+    return sum(value.values()) if isinstance(value, Mapping) else int(value)
 
 
 def _line(key: tuple[str, str], plant: _Plant, edge: EdgeLine | None) -> dict[str, Any]:

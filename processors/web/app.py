@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.hosts import is_loopback
+from processors.pure.gauges import Gauge
 from processors.view import PlantView
 from processors.web import api, metrics, openapi
 from processors.web.assets import Assets
@@ -27,11 +28,13 @@ from processors.web.site import STATIC, Site
 OPEN_PATHS = ("/healthz", "/readyz", "/signin", "/static/")
 
 
-def build(view: PlantView, *, accounts: Sequence[Account] = ()) -> Starlette:
+def build(
+    view: PlantView, *, accounts: Sequence[Account] = (), gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None
+) -> Starlette:
     """Return the application; its lifespan owns the live stream.
 
-    `accounts` are the people of `[[web.user]]` with their hashes read. Raises ConfigError when the page would
-    listen beyond this machine without any.
+    `accounts` are the people of `[[web.user]]` with their hashes read, `gauges` reads more figures for `/metrics`.
+    Raises ConfigError when the page would listen beyond this machine without accounts.
     """
     listen = view.plant.web.listen
     try:
@@ -45,7 +48,7 @@ def build(view: PlantView, *, accounts: Sequence[Account] = ()) -> Starlette:
             found=listen,
             allowed="127.0.0.1:PORT, or at least one [[web.user]]",
         )
-    site = Site(view, Sessions(accounts))
+    site = Site(view, Sessions(accounts), gauges)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

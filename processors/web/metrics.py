@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from processors.pure.gauges import of_edges
 from processors.web.fields import counts
 from processors.web.site import Site
 
@@ -26,11 +27,8 @@ async def metrics(request: Request) -> Response:
     gauge("meter_age_seconds", "Age of the newest reading.", [(label, (now_ms - reading.t_ms) / 1000) for label, reading in newest])
     powers = [(label, view.power_w(reading)) for label, reading in newest]
     gauge("active_power_watts", "Active power, ratio and sign applied.", [(label, watts) for label, watts in powers if watts is not None])
-    gauge(
-        "edge_online",
-        "1 while a collector is connected.",
-        [(f'{{edge="{name}"}}', float(edge.online)) for name, edge in board.edges.items()],
-    )
+    for told in (*of_edges(board.edges.values(), view.clock.now_ms()), *(await site.gauges() if site.gauges else ())):
+        gauge(told.name, told.told, list(told.rows))
     gauge("alerts_waiting", "Alerts that nobody has acknowledged.", [('{kind="waste_limit"}', warm), ('{kind="data_device"}', doubt)])
     gauge("broker_connected", "1 while the broker is connected.", [("", float(board.broker_connected))])
     gauge("store_lag_seconds", "How far the store is behind.", [("", board.store_lag_s)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from processors.pure.gauges import Gauge
 from processors.view import PlantView
 from processors.web.fields import fields
 from processors.web.figures import Fields
@@ -59,10 +61,10 @@ class Visit:
 
 
 class Site:
-    """The page of one plant."""
+    """The page of one plant. `gauges` reads the daemon's own figures for `/metrics`."""
 
-    def __init__(self, view: PlantView, sessions: Sessions) -> None:
-        self.view, self.sessions, self.tokens = view, sessions, Tokens()
+    def __init__(self, view: PlantView, sessions: Sessions, gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None) -> None:
+        self.view, self.sessions, self.tokens, self.gauges = view, sessions, Tokens(), gauges
         self.hub = Hub(view)
         self.version = static_version()
         self.env = Environment(
