@@ -87,6 +87,11 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
     untried = sorted(name for name, profile in profiles.items() if profile.verification == "documented")
     if untried:
         finding.notes.append(f"from documents, not tried on a device: {', '.join(untried)}")
+    secondary = sorted(name for name, profile in profiles.items() if any(register.secondary for register in profile.registers))
+    if secondary:
+        finding.notes.append(
+            f"values before the CT and PT ratio, which belong into plant.toml as ct_ratio and pt_ratio: {', '.join(secondary)}"
+        )
     outbox = finding.cost.outbox
     if outbox.need_bytes > outbox.max_bytes:
         wished = f"the {edge.outbox.keep / 3600:g} h of outbox.keep"

@@ -148,11 +148,16 @@ url = "tcp://192.0.2.10:502"
 meter = [
   {{ id = "panel", unit = 1, profile = "schneider-pm5xxx", {wanted} }},
   {{ id = "rail", unit = 2, profile = "eastron-sdm72d-m", {wanted} }},
+  {{ id = "ratio", unit = 3, profile = "chint-dtsu666", only = ["frequency"] }},
 ]
 """
     file = tmp_path / "edge.toml"
     file.write_text(text, encoding="utf-8")
     (edge,) = _json(capsys, "check", str(file))
     named = [warning for warning in edge["warnings"] if "unconfirmed" in warning]
-    assert named == ['meter "panel": unconfirmed registers in schneider-pm5xxx: active_power, import_energy']
+    assert named == [
+        'meter "panel": unconfirmed registers in schneider-pm5xxx: active_power, import_energy',
+        'meter "ratio": unconfirmed registers in chint-dtsu666: frequency',
+    ]
+    assert any("before the CT and PT ratio" in note and note.endswith(": chint-dtsu666") for note in edge["notes"])
     assert any("not tried on a device: eastron-sdm72d-m" in note for note in edge["notes"])
