@@ -141,7 +141,7 @@ def judge_energy(profile: Profile, snapshots: Sequence[Snapshot]) -> list[Verdic
     if abs(integral) < _STEPS * step and moved <= 2 * step + abs(integral):
         need = _STEPS * step / abs(integral) * seconds
         longer = f"check --live --seconds {need:.0f}" if need <= 3600 else "compare over a day"
-        return [Verdict("note", "energy_too_little", f"{name} moves in steps of {_energy(step)}: too little to judge", longer)]
+        return [Verdict("note", "energy_too_little", f"{name} steps by {_energy(step)}: too little to judge", longer)]
     if abs(moved - abs(integral)) <= 2 * step + 0.15 * abs(integral):
         return []
     text = f"{name} moved {_energy(moved)} while P adds up to {_energy(abs(integral))}"

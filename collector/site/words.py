@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,8 +15,9 @@ from config.profiles import WIDTHS, Profile, Register
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality
 
-_SIGN = {"fail": "BAD ", "warn": "warn", "note": "note"}
 _WIDEST_TEXT = 32
+_PHONE = 68
+"""Characters on a line of a phone held upright."""
 _ONE_VALUE = 4
 _ABSURD = 1e8
 
@@ -140,7 +142,8 @@ def line_lines(line: Line) -> list[str]:
     """Return what `check --live` says of one bus."""
     lines = [f"{line.bus.id}  {line.bus.url}"]
     if line.problem:
-        return [*lines, *(f"  BAD   {text}" if at == 0 else f"        {text.strip()}" for at, text in enumerate(line.problem.splitlines()))]
+        head, *more = line.problem.splitlines()
+        return [*lines, *_folded(head, "  BAD   "), *(told for text in more for told in _folded(text.strip(), "        → "))]
     for watched in line.meters:
         lines += _meter_lines(watched)
     return lines
@@ -167,9 +170,16 @@ def _meter_lines(watched: Watched) -> list[str]:
     head = "BAD " if "fail" in levels else "warn" if "warn" in levels else "ok  "
     lines = [f"  {head}  {watched.meter.id}  unit {watched.meter.unit}  {_summary(watched)}".rstrip()]
     for verdict in watched.verdicts:
-        lines.append(f"        {_SIGN[verdict.level].strip() + ': ' if verdict.level == 'note' else ''}{verdict.text}")
-        lines += [f"        → {verdict.todo}"] if verdict.todo else []
+        lines += _folded(f"{'note: ' if verdict.level == 'note' else ''}{verdict.text}", "        ")
+        lines += _folded(verdict.todo, "        → ") if verdict.todo else []
     return lines
+
+
+def _folded(text: str, head: str) -> list[str]:
+    """Return lines that fit on a phone."""
+    return textwrap.wrap(
+        text, _PHONE, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _summary(watched: Watched) -> str:

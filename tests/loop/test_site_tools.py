@@ -177,6 +177,7 @@ def test_check_live_tells_a_gateway_that_is_off(tmp_path: Path, capsys: Capture)
     assert main(["check", str(file), "--live"]) == 1
     said = capsys.readouterr().out
     assert "BAD   cannot connect" in said
+    assert max(len(line) for line in said.splitlines()[1:]) <= 68
     assert "0 of 1 meters are right" in said
 
 
