@@ -114,12 +114,12 @@ def judge_line_voltages(values: Mapping[str, float]) -> list[Verdict]:
 
 
 def judge_counter(snapshots: Sequence[Snapshot]) -> list[Verdict]:
-    """Return a counter that went back, or that jumps to and fro: two meters with one unit id."""
+    """Return a counter that went back, or that jumps back and forth: two meters with one unit id."""
     counted = [snapshot.values["import_energy"] for snapshot in snapshots if "import_energy" in snapshot.values]
     steps = [later - earlier for earlier, later in pairwise(counted)]
     back = sum(step < 0 for step in steps)
     if back and any(step > -min(steps) / 2 for step in steps):
-        text = f"import_energy jumps to and fro by {_energy(-min(steps))}"
+        text = f"import_energy jumps back and forth by {_energy(-min(steps))}"
         return [Verdict("fail", "unit_clash", text, "two meters have this unit id: unplug one, give it another id")]
     if back:
         return [Verdict("warn", "going_back", f"import_energy went back by {_energy(-min(steps))}", "not a counter, or it was reset")]
