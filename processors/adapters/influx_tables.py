@@ -40,8 +40,7 @@ class InfluxTables:
             return _FIXED[table]
         if table.startswith("energy_"):
             return ("meter", "t", *INTERVAL_NAMES.values())
-        fields = [row[0] for row in self._rows(f'SHOW FIELD KEYS FROM "{table}"')[1]]
-        return ("meter", "t", *sorted(fields))
+        return ("meter", "t", *sorted(self._types(table)))
 
     def series(self, table: str) -> list[str]:
         """Return the listed meters."""
@@ -49,6 +48,7 @@ class InfluxTables:
 
     def points(self, table: str, series: str, from_ms: int, to_ms: int) -> Iterator[dict[str, Any]]:
         """Yield the points of a meter in `[from_ms, to_ms)`, ascending; a slice in memory at most."""
+        floats = {name for name, kind in self._types(table).items() if kind == "float"}
         step = SLICE_MS if table == "readings" else WIDE_SLICE_MS
         for start in range(from_ms, to_ms, step):
             where = f"\"meter\" = '{series}' AND \"site\" = '{self._site}' AND time >= {start}ms AND time < {min(start + step, to_ms)}ms"
@@ -56,7 +56,11 @@ class InfluxTables:
             for row in rows:
                 point = {"meter": series, "t": row[0], **dict(zip(names[1:], row[1:], strict=True))}
                 point.pop("site", None)
-                yield point
+                # JSON of the server writes the float 50.0 as 50.
+                yield {name: float(value) if name in floats and isinstance(value, int) else value for name, value in point.items()}
+
+    def _types(self, table: str) -> dict[str, str]:
+        return {row[0]: row[1] for row in self._rows(f'SHOW FIELD KEYS FROM "{table}"')[1]}
 
     def _rows(self, query: str) -> tuple[list[str], list[list[Any]]]:
         asked = {"db": self._database, "q": query, "epoch": "ms"} | ({"rp": self._retention} if self._retention else {})
