@@ -148,10 +148,12 @@ class SimulatedMeter:
 
     def _identity(self, kind: Kind, address: int, count: int) -> tuple[int, ...] | None:
         identify = self._profile.identify
-        if identify.address is None or kind != identify.kind or address != identify.address or count != 1:
+        if identify.address is None or kind != identify.kind or address != identify.address:
+            return None
+        if count not in (1, self._profile.limits.count_step):
             return None
         expect = identify.expect if isinstance(identify.expect, int) else (identify.expect or (0,))[0]
-        return (expect,)
+        return (expect, *(0,) * (count - 1))
 
 
 def _say(register: Register) -> Say:
