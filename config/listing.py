@@ -35,6 +35,8 @@ def print_profile(name: str, folders: Sequence[Path], *, as_json: bool) -> None:
         return
     print(f"{name}: {profile.maker} {profile.model} {profile.firmware}".rstrip())
     print(f"  {profile.verification}, at most {profile.limits.max_registers} registers per request")
+    if profile.sunspec:
+        print(f"  SunSpec model {profile.sunspec.model}, its id register at {profile.sunspec.base} unless edge.toml says `base`")
     for source in profile.sources:
         print(f"  source: {source}")
     print(f"  {'quantity':<26} {'unit':<5} {'function':<8} {'address':<8} {'type':<13} {'scale':>7}  {'class':<5} {'rung':<12} standard")
@@ -44,9 +46,10 @@ def print_profile(name: str, folders: Sequence[Path], *, as_json: bool) -> None:
 
 def _line(register: Register) -> str:
     kind = register.type if register.order == "ABCD" else f"{register.type} {register.order}"
+    scale = f"{register.scale:g}" if register.scale_register is None else f"10^{register.scale_register:04X}"
     return (
         f"  {register.quantity:<26} {register.unit:<5} {'FC 4' if register.kind == 'input' else 'FC 3':<8} 0x{register.address:04X}   "
-        f"{kind:<13} {register.scale:>7g}  {register.class_:<5} {register.verification:<12} {'yes' if register.standard else 'no'}"
+        f"{kind:<13} {scale:>7}  {register.class_:<5} {register.verification:<12} {'yes' if register.standard else 'no'}"
     )
 
 
