@@ -83,7 +83,7 @@ async def present(asker: Asker, unit: int, *, twice: bool = False) -> BusFault |
 
 async def identify(asker: Asker, unit: int, profiles: Mapping[str, Profile]) -> tuple[Match, ...]:
     """Return the profiles that fit a unit, best first. Each model code is read once, whatever number of profiles ask for it."""
-    codes: dict[tuple[str, int, int], tuple[int, ...] | None] = {}
+    codes: dict[tuple[str | None, int | None, int], tuple[int, ...]] = {}
     matches = []
     bases = await sunspec.models(asker, unit) if any(profile.sunspec for profile in profiles.values()) else {}
     for name, written in profiles.items():
@@ -91,7 +91,10 @@ async def identify(asker: Asker, unit: int, profiles: Mapping[str, Profile]) -> 
         if written.sunspec and base is None:
             continue
         profile = placed(written, base)
-        code = await _code(asker, unit, profile.identify, codes)
+        key = (profile.identify.kind, profile.identify.address, len(expected(profile.identify)))
+        if key not in codes:
+            codes[key] = await model_code(asker, unit, profile)
+        code = codes[key]
         if code and code != expected(profile.identify):
             continue
         match = await _try(asker, unit, name, profile, code)
@@ -126,17 +129,18 @@ def expected(how: Identify) -> tuple[int, ...]:
     return (how.expect,) if isinstance(how.expect, int) else how.expect or ()
 
 
-async def _code(asker: Asker, unit: int, how: Identify, codes: dict[tuple[str, int, int], tuple[int, ...] | None]) -> tuple[int, ...]:
-    """Return the model code that a unit gives for a profile, empty when it has none or does not answer there."""
+async def model_code(asker: Asker, unit: int, profile: Profile) -> tuple[int, ...]:
+    """Return what a unit has in the registers that prove a profile's model; empty when there is no such proof or no answer."""
+    how, wanted_words = profile.identify, len(expected(profile.identify))
     if how.kind is None or how.address is None:
         return ()
-    key = (how.kind, how.address, len(expected(how)))
-    if key not in codes:
+    for count in dict.fromkeys((wanted_words, max(wanted_words, profile.limits.count_step))):  # some refuse odd counts here too
         try:
-            codes[key] = await asker.ask(Request(unit, how.kind, how.address, key[2]))
-        except BusFault:
-            codes[key] = None
-    return codes[key] or ()
+            return (await asker.ask(Request(unit, how.kind, how.address, count), gap_s=profile.limits.gap))[:wanted_words]
+        except BusFault as fault:
+            if fault.reason != "exception_3":
+                break
+    return ()
 
 
 async def _try(asker: Asker, unit: int, name: str, profile: Profile, code: tuple[int, ...]) -> Match | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from collector.ports import BusFault, Request
 from collector.pure.orders import ANCHORS, anchored, other_orders
 from collector.pure.plan import wanted
 from collector.pure.verdicts import Snapshot, Verdict, judge_faults, judge_meter, judge_order
 from collector.site.asking import Answers, Asker, OpenBus, advice, place, reread
-from collector.site.scanning import expected, identify
+from collector.site.scanning import expected, identify, model_code
 from config.edge import Bus, Meter
 from config.profiles import Profile, placed
 from driftwatt.clock import Clock
@@ -103,7 +102,7 @@ class Watch:
         if answers.silent:
             fault = answers.faults[0][1]
             return [Verdict("fail", "silent", f"unit {unit} does not answer ({fault.reason})", advice(fault))]
-        code = await self._model_code(asker, unit, profile)
+        code = await model_code(asker, unit, profile)
         other = bool(code) and code != expected(profile.identify)
         everything = await asker.read(profile, unit, profile.registers)
         watched.whole = everything.values
@@ -122,15 +121,6 @@ class Watch:
             for request, fault in answers.faults
             if fault.reason.startswith("exception")
         ]
-
-    async def _model_code(self, asker: Asker, unit: int, profile: Profile) -> tuple[int, ...]:
-        how = profile.identify
-        if how.kind is None or how.address is None:
-            return ()
-        try:
-            return await asker.ask(Request(unit, how.kind, how.address, len(expected(how))))
-        except BusFault:
-            return ()
 
     async def _another(self, asker: Asker, watched: Watched, code: tuple[int, ...]) -> Verdict:
         others = {name: profile for name, profile in self._catalogue.items() if name != watched.meter.profile or profile.sunspec}
