@@ -18,14 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        from collector.app import run
-    except ModuleNotFoundError as error:
-        if error.name != "pymodbus":
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("collector", "pymodbus") from error
+    from collector.app import run
     from driftwatt.adapters import logs
     from driftwatt.clock import Clock, StridingClock, SystemClock
 

@@ -9,7 +9,7 @@ from driftwatt.commands import Command
 from driftwatt.errors import ConfigError, MissingExtra
 from driftwatt.hosts import DEMO_PORT
 
-_NEEDS = ("amqtt", "pymodbus", "starlette", "numpy")
+_NEEDS = ("amqtt", "starlette", "numpy")
 _DURATION = re.compile(r"(\d+)(s|m|h)")
 
 

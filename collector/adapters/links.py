@@ -12,7 +12,7 @@ from collector.adapters.serial import SerialPipe, Settings
 from collector.ports import MeterBus
 from collector.pure.adu import FUNCTION_AT_RTU, FUNCTION_AT_TCP
 from collector.pure.plan import Line
-from config.edge_rules import BAUDS, FORMATS
+from config.edge_rules import BAUDS, FORMATS, NO_IDS
 from driftwatt.errors import ConfigError
 
 ALLOWED = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9600&format=8N1"'
@@ -46,7 +46,8 @@ def tcp_address(url: str) -> tuple[str, int]:
         port = parts.port or 502
     except ValueError as error:
         raise _not_understood(url) from error
-    if parts.scheme not in ("tcp", "rtu-tcp") or not parts.hostname or parts.path.strip("/"):
+    strange = parts.path.strip("/") or (parts.query and (parts.scheme, parts.query) != ("tcp", NO_IDS))
+    if parts.scheme not in ("tcp", "rtu-tcp") or not parts.hostname or strange:
         raise _not_understood(url)
     return parts.hostname, port
 
@@ -67,7 +68,7 @@ def serial_line(url: str) -> tuple[Path, Settings, Line]:
 
 def has_no_ids(url: str) -> bool:
     """Tell whether a url says that the gateway answers with transaction 0."""
-    return dict(parse_qsl(urlsplit(url).query)).get("ids") == "none"
+    return urlsplit(url).query == NO_IDS
 
 
 def _not_understood(url: str) -> ConfigError:

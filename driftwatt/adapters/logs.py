@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-QUIET = ("pymodbus", "amqtt", "transitions", "apscheduler", "uvicorn.access", "urllib3", "asyncio")
+QUIET = ("amqtt", "transitions", "apscheduler", "uvicorn.access", "urllib3", "asyncio")
 
 
 def setup(*, verbose: bool = False) -> None:

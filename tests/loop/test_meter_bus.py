@@ -90,10 +90,10 @@ class Stub:
 
 
 @asynccontextmanager
-async def gateway(answer: Answer) -> AsyncIterator[tuple[Stub, MeterBus]]:
+async def gateway(answer: Answer, options: str = "") -> AsyncIterator[tuple[Stub, MeterBus]]:
     stub = Stub(answer)
     server = await asyncio.start_server(stub.serve, "127.0.0.1", 0)
-    bus = open_bus("tcp://{}:{}".format(*server.sockets[0].getsockname()[:2]), timeout_s=TIMEOUT_S)
+    bus = open_bus("tcp://{}:{}".format(*server.sockets[0].getsockname()[:2]) + options, timeout_s=TIMEOUT_S)
     try:
         yield stub, bus
     finally:
@@ -195,6 +195,29 @@ def test_a_reply_that_comes_after_its_time_is_never_taken_for_the_next_one() -> 
                     assert registers == (address, address + 1)
             assert len(reasons) >= 4
             assert set(reasons) == {"timeout"}
+
+    asyncio.run(scene())
+
+
+def test_a_gateway_without_transaction_ids_is_read_where_the_file_says_so_and_its_late_replies_are_not_believed() -> None:
+    async def scene() -> None:
+        async def late(asked: Asked) -> bytes | None:
+            if asked.address % 2:
+                await asyncio.sleep(TIMEOUT_S * 1.3)
+            return asked.reply(transaction=0)
+
+        async with gateway(late, "?ids=none") as (_, bus):
+            await bus.open()
+            reasons: list[str] = []
+            for address in range(1, 9):
+                try:
+                    registers: Any = await validated(bus, Request(7, "input", address, 2, ((0, 1), (0, 2))))
+                except BusFault as fault:
+                    reasons.append(fault.reason)
+                else:
+                    assert registers == (address, address + 1)
+            assert len(reasons) == 4
+            assert set(reasons) <= {"timeout", "mismatch"}
 
     asyncio.run(scene())
 
