@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 from collector.pure.digits import in_its_digits
+from collector.pure.frames import Request
 from collector.pure.plan import PlannedRequest, words
 from config.profiles import Register
 from driftwatt.errors import ConfigError
@@ -119,8 +120,13 @@ def _by_exponent(item: Any, exponent: int, absent: frozenset[Any]) -> Any:
 
 
 def compile_block(planned: PlannedRequest) -> BlockDecoder:
-    """Return the decoder of a planned request. Raises ConfigError."""
-    return BlockDecoder(planned)
+    """Return the decoder of a planned request. Meters of one model that are asked the same share it. Raises ConfigError."""
+    return _compiled(planned.request.address, planned.request.count, planned.registers)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(address: int, count: int, registers: tuple[Register, ...]) -> BlockDecoder:
+    return BlockDecoder(PlannedRequest(Request(0, registers[0].kind if registers else "holding", address, count), registers))
 
 
 def decode_text(register: Register, registers: Sequence[int]) -> str:

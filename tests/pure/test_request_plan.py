@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from collector.pure.blocks import meter_plan
+from collector.pure.decode import compile_block
 from collector.pure.frames import Request
 from collector.pure.plan import WIDEST_HOLE, Line, PlannedRequest, bus_seconds, plan, wanted, widest_hole, words
 from config.edge import Meter
@@ -163,3 +164,10 @@ def test_a_meter_of_slow_registers_only_has_them_read_at_every_poll() -> None:
     assert slow is not None
     planned = meter_plan(Meter(id="m", unit=1, profile="eastron-sdm630", every="1s", only=(slow,)), profile)  # type: ignore[arg-type]
     assert planned.fast == planned.full
+
+
+def test_meters_of_one_model_that_are_asked_the_same_share_their_decoders() -> None:
+    profile = load_profile("eastron-sdm630")
+    one, other = (plan(profile.registers, profile.limits, unit) for unit in (1, 2))
+    assert all(compile_block(a) is compile_block(b) for a, b in zip(one, other, strict=True))
+    assert compile_block(one[0]) is not compile_block(one[1])
