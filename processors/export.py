@@ -102,9 +102,9 @@ def _columns(tables: Tables, table: str) -> tuple[str, ...]:
 
 
 def _csv(out: IO[str], columns: tuple[str, ...]) -> Any:
-    writer = csv.DictWriter(out, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    return writer.writerow
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    return lambda row: writer.writerow([row.get(name) for name in columns])
 
 
 def _jsonl(out: IO[str]) -> Any:

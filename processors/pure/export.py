@@ -37,10 +37,15 @@ def instant(text: str, zone: tzinfo, key: str) -> int:
 def long_rows(points: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
     """Yield one row per quantity of each stored reading; a quantity that was asked for and has no number has an empty value."""
     uncertain = int(Quality.CLOCK_UNCERTAIN)
+    names: tuple[str, ...] = ()
+    pairs: list[tuple[str, str]] = []
     for point in points:
+        if tuple(point) != names:
+            names = tuple(point)
+            pairs = [(each, f"{each}_q") for each in QUANTITIES if each in point or f"{each}_q" in point]
         clock = int(point.get("q") or 0) & uncertain
-        for quantity in QUANTITIES:
-            value, doubt = point.get(quantity), point.get(f"{quantity}_q")
+        for quantity, doubted in pairs:
+            value, doubt = point.get(quantity), point.get(doubted)
             if value is not None or doubt:
                 quality = int(doubt or 0) | clock
                 yield {"meter": point["meter"], "t_ms": point["t"], "quantity": quantity, "value": value, "quality": quality}
