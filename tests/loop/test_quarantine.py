@@ -89,6 +89,20 @@ def test_dropped_rows_are_gone_and_stay_counted_as_quarantined(tmp_path: Path) -
     assert books_now["-"]["quarantined"] == 1
 
 
+def test_the_books_of_a_meter_that_is_listed_after_its_rows_were_dropped_balance(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        pipeline, _ = bench(tmp_path, ("m1",))
+        await pipeline.begin()
+        await pipeline.cycle([data(1, [reading("m9", NOW_MS), reading("m9", NOW_MS + 1)])])
+        said = LedgerLine("m9", DAY, polled=2, committed=2, stored=2)
+        await pipeline.cycle([Message(topic("hall-a", "ledger"), to_bytes(EdgeLedger("hall-a", (said,))))])
+        assert (await drop(pipeline, Choice())).done == 2
+
+    asyncio.run(scenario())
+    line = lines(tmp_path, {"m1": None, "m9": None})["m9"]
+    assert (line["quarantined"], line["stored"], balanced(line)) == (2, 0, True)
+
+
 class Picky(SqliteStore):
     """Refuses every reading, for ever."""
 
