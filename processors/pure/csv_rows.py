@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal
 
 from driftwatt.readings import Quality
 
@@ -160,4 +160,4 @@ def _quality(text: str, line: int) -> int:
     found = QUALITIES.get(text.strip().lower())
     if found is None:
         raise RowError(line, f"quality {text!r} is none of {', '.join(filter(None, QUALITIES))}")
-    return cast("int", found)
+    return found
