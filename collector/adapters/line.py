@@ -87,6 +87,8 @@ class ModbusLine(Exchange):
             reply = await self._exchange(sent, self._framing.frame(sent), self.patience.of(request.unit) + wire_s)
         except BusFault as fault:
             self._settle(request, owed, fault, loop.time())
+            if sent.count != request.count and fault.reason == "timeout":
+                self._doubt.longer(request, answered=False)
             if self._refused_longer(request, sent, fault):
                 return await self.read(request)
             raise
@@ -96,6 +98,8 @@ class ModbusLine(Exchange):
         finally:
             self._owed = None
         self.patience.answered(request.unit, max(0.0, self._doubt.answered(owed, loop.time()) - wire_s))
+        if sent.count != request.count:
+            self._doubt.longer(request, answered=True)
         before = request.address - sent.address
         return Reply(reply.unit, reply.function, 2 * request.count, reply.registers[before : before + request.count], None, None)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from collector.pure.blocks import Block, MeterPlan
 from collector.pure.frames import Request
-from config.profiles import Profile
+from config.profiles import LAST_ADDRESS, Profile
 
-MOST = 4
+MOST, GUESSES = 4, 2
 """Other lengths per request: enough for the replies that may be owed at a time."""
 
 
 def read_along(plan: MeterPlan, profile: Profile) -> MeterPlan:
-    """Return the plan with, in each request, the longer reads that the profile proves to be legal."""
+    """Return the plan with, in each request, the longer reads that the profile proves to be legal, or a guess where it knows none."""
     known = {
         kind: {at for register in profile.registers if register.kind == kind for at in range(*register.reach)}
         | {at for first, last in profile.limits.bridge for at in range(first, last + 1)}
@@ -28,11 +28,13 @@ def read_along(plan: MeterPlan, profile: Profile) -> MeterPlan:
 
 
 def _along(request: Request, profile: Profile, known: set[int]) -> Request:
-    return replace(request, along=tuple(_extensions(request, profile, known))[:MOST])
+    along = tuple(_extensions(request, profile, known))[:MOST]
+    # Nothing known stands beside it: a guess, which the line gives up for good where the device refuses it.
+    return replace(request, along=along or tuple(_extensions(request, profile, None))[:GUESSES])
 
 
-def _extensions(request: Request, profile: Profile, known: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of registers before and after. What is read along stands in the profile, never in a forbidden range."""
+def _extensions(request: Request, profile: Profile, known: set[int] | None) -> Iterator[tuple[int, int]]:
+    """Yield pairs of registers before and after that are `known` (None: any), never of a forbidden range."""
     step, most = profile.limits.count_step, profile.limits.max_registers
     for more in range(step, MOST * step + 1, step):
         if request.count + more > most:
@@ -40,6 +42,9 @@ def _extensions(request: Request, profile: Profile, known: set[int]) -> Iterator
         for before, after in ((0, more), (more, 0)):
             first, end = request.address - before, request.address + request.count + after
             added = [*range(first, request.address), *range(request.address + request.count, end)]
-            if all(at in known and not any(low <= at <= high for low, high in profile.limits.forbidden) for at in added):
+            if first < 0 or end > LAST_ADDRESS + 1:
+                continue
+            allowed = known is None or all(at in known for at in added)
+            if allowed and not any(low <= at <= high for at in added for low, high in profile.limits.forbidden):
                 yield before, after
                 break

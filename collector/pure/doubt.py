@@ -17,6 +17,10 @@ SHORTEST_REST_S = 0.5
 OWED_TIMEOUTS = 4.0
 """An unanswered request is owed a reply for so many time-outs; a later one would need a slower device than any we know."""
 MOST_OWED = 64
+DOUBLE_S = 0.1
+"""So long after a reply a second copy of it is reckoned with where no other length can be asked for."""
+STRIKES = 2
+"""A longer read that was never answered is given up after so many silences: some devices ignore what they do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Doubt:
         self._answered: list[Owed] = []
         self._rest_until_s = float("-inf")
         self._short: set[Request] = set()
+        self._strikes: dict[Request, int] = {}
 
     @property
     def rest_s(self) -> float:
@@ -72,7 +77,7 @@ class Doubt:
         for each in free:
             if not any(old.looks_like(*_shape(each)) for old in self._answered):
                 return each
-        young = [old for old in self._answered if now_s - old.sent_s < self.rest_s]
+        young = [old for old in self._answered if now_s - old.sent_s < DOUBLE_S]
         for each in sorted(free, key=self._last_use):
             if all(old.request == each for old in young if old.looks_like(*_shape(each))):
                 return each
@@ -80,7 +85,7 @@ class Doubt:
 
     def wait_until_s(self, now_s: float) -> float:
         """Return when to ask `choose` again after it said None."""
-        instants = [each.sent_s + self._horizon_s for each in self._owed] + [each.sent_s + self.rest_s for each in self._answered]
+        instants = [each.sent_s + self._horizon_s for each in self._owed] + [each.sent_s + DOUBLE_S for each in self._answered]
         return max(now_s + 0.01, min((each for each in instants if each > now_s), default=now_s))
 
     def _forget(self, now_s: float) -> None:
@@ -103,7 +108,7 @@ class Doubt:
         took_s = now_s - owed.sent_s
         self.worst_s = max(self.worst_s, took_s)
         self._owed = [each for each in self._owed if each is not owed]
-        self._answered.append(owed)
+        self._answered.append(Owed(owed.request, now_s))
         del self._answered[:-MOST_OWED]
         return took_s
 
@@ -117,6 +122,15 @@ class Doubt:
     def refused_longer(self, request: Request) -> None:
         """Note that the device does not let `request` be read longer than asked."""
         self._short.add(request)
+
+    def longer(self, request: Request, *, answered: bool) -> None:
+        """Note whether a longer read of `request` was answered at all. Once answered, silence is no longer held against it."""
+        if answered:
+            self._strikes[request] = -1
+        elif self._strikes.get(request, 0) >= 0:
+            self._strikes[request] = self._strikes.get(request, 0) + 1
+            if self._strikes[request] >= STRIKES:
+                self._short.add(request)
 
 
 def _variants(request: Request, *, longer: bool) -> Iterator[Request]:
