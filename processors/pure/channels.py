@@ -8,6 +8,9 @@
 | on   | mean of the running hours (≥ 4) | schedule |
 | tot  | mean of the day | – |
 
+Each chart adds up twice: patiently (k = 0.3, for what is small and lasts) and steeply (k = 1, for what is large);
+learning is frozen by the patient one alone.
+
 Residual, standardised and pre-whitened (docs/detection.md, "Residual"):
 
     s = max(1.4826·median|r|, q90|r|/1.645, 0.004·|ȳ|)    u = clip(r/s, ±5)
@@ -92,7 +95,7 @@ class Chart:
 
     `scale` are the last calm residuals of the working days and of the others, `us` the last calm u, `thetas`
     the θ valid after each of the last days (ordinal, θ without trailing zeros), `since` the ordinal of the
-    first day of the present run of S above zero.
+    first day of the present run of S above zero; `steep` is the sum for large shifts.
     """
 
     ridge: Ridge = field(default_factory=Ridge)
@@ -105,16 +108,17 @@ class Chart:
     run: int = 0
     down_run: int = 0
     since: int = 0
+    steep: float = 0.0
 
     @property
     def score(self) -> float:
-        """log10 ARL₀ of the upward chart."""
-        return cusum.score(self.up)
+        """log10 ARL₀ of the upward sums, the higher of the patient and the steep one."""
+        return max(cusum.score(self.up), cusum.score(self.steep, cusum.STEEP_K) - cusum.STEEP_SURER)
 
     @property
     def calm(self) -> bool:
-        """Low enough to learn."""
-        return self.score < FREEZE
+        """Low enough to learn: by the patient sum, which one odd day does not lift far."""
+        return cusum.score(self.up) < FREEZE
 
     @property
     def rho(self) -> float:
@@ -143,15 +147,15 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
     `active` lets the CUSUM run; before, every day is learned. `forget` is λ of today.
     """
     r = y - baseline.dot(chart.ridge.theta, z)
-    ready = chart.ridge.n >= PUSH_FROM and chart.score <= FREEZE
+    ready = chart.ridge.n >= PUSH_FROM and cusum.score(chart.up) <= FREEZE
     scale = _push(chart.scale, group, r) if ready else chart.scale
     s = sigma(scale, chart.mean, group)
     u = clip(r / s, U_CLIP)
-    up, down = chart.up, chart.down
+    up, down, steep = chart.up, chart.down, chart.steep
     if active:
         rho = chart.rho
         e = clip((u - rho * chart.last_u) / math.sqrt(1 - rho * rho), E_CLIP)
-        up, down = cusum.step(up, e), cusum.step(down, -e, cusum.DOWN_K)
+        up, down, steep = cusum.step(up, e), cusum.step(down, -e, cusum.DOWN_K), cusum.step(steep, e, cusum.STEEP_K)
     after = Chart(
         ridge=chart.ridge,
         mean=chart.mean,
@@ -163,6 +167,7 @@ def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal:
         run=chart.run + 1 if up > 0 else 0,
         down_run=chart.down_run + 1 if down > 0 else 0,
         since=chart.since if chart.run and up > 0 else ordinal,
+        steep=steep,
     )
     if not active or after.calm:
         after = learn(after, Seen(ordinal, z, y, r, group), s=s, forget=forget)
@@ -192,7 +197,7 @@ def rebase(chart: Chart, days: Sequence[Seen]) -> Chart:
 
 def quiet(chart: Chart) -> Chart:
     """Return the chart with its sums at zero."""
-    return replace(chart, up=0.0, down=0.0, run=0, down_run=0)
+    return replace(chart, up=0.0, down=0.0, run=0, down_run=0, steep=0.0)
 
 
 def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:

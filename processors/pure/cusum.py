@@ -3,6 +3,9 @@
     S ← max(0, S + e − k)
     ARL₀(S) = (e^v − v − 1) / (2 k²),   v = 2 k (S + 1.166)      score = log10 ARL₀(S)
 
+Two run side by side: k = 0.3 is best for a lasting shift of 0.6 sigma, k = 1 for one of two sigma; scored as run
+lengths they can be compared, and the higher one counts.
+
 Source: Siegmund's approximation of the average run length (D. Siegmund, Sequential Analysis, 1985).
 """
 
@@ -11,6 +14,9 @@ from __future__ import annotations
 import math
 
 UP_K = 0.3
+STEEP_K = 1.0
+STEEP_SURER = 1.0
+"""So many decades of run length more are asked of the steep sum: real residuals have heavier tails than normal ones."""
 DOWN_K = 0.5
 OVERSHOOT = 1.166
 

@@ -22,6 +22,7 @@ from processors.pure.hours import Day, Hour, SiteCalendar
 from processors.pure.ledger import OFF, TOT, Event, Sums
 from processors.pure.memory import Memory, Past
 from processors.pure.outputs import Advice, Channel, ExpectedPower, IntervalEnergy, Output
+from processors.pure.robust import median
 from processors.pure.schedule import RUNNING, Schedule
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
@@ -29,7 +30,7 @@ from processors.pure.waste import Scene
 __all__ = ["Answer", "DetectorState", "Settings", "SiteCalendar", "answer", "begin", "dump", "load", "on_interval"]
 
 Answer = Literal["known", "new_normal", "dismissed", "fixed"]
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,15 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
 
 
 def _lifted(event: Event, memory: Memory) -> dict[int, float]:
-    """Return the level at which the fast test takes an answered excess for usual, by off bin."""
+    """Return the level at which the fast test takes an answered excess for usual, by off bin.
+
+    The excess is the mean of the event or the median of the last three days, whichever is more: an event that was
+    dated too early, or that grew, would else be told again.
+    """
     schedule = memory.schedule or waste.NO_SCHEDULE
-    excess = max(0.0, event.sums[OFF].delta) * schedule.level
+    values = [(day.ys[OFF], dot(event.clean[OFF], day.z)) for day in memory.days[-3:] if day.ys]
+    last = [y - clean for y, clean in values if y is not None]
+    excess = max(0.0, event.sums[OFF].delta, median(last) if last else 0.0) * schedule.level
     return {b: event.usual[b] + excess for b, code in enumerate(schedule.mask) if code != RUNNING}
 
 

@@ -66,7 +66,10 @@ def _share(alert: Alert, causes: list[Alert]) -> float:
     for measure in (excess_kw, _step_kw):
         own = measure(alert)
         if causes and own > 0:
-            shares.append(sum(map(measure, causes)) / own)
+            by_meter: dict[str, float] = {}
+            for cause in causes:  # the events of one meter include each other
+                by_meter[cause.meter] = max(by_meter.get(cause.meter, 0.0), measure(cause))
+            shares.append(sum(by_meter.values()) / own)
     return max(shares)
 
 

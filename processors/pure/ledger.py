@@ -14,7 +14,8 @@ it over the n valid days since then (those before the alarm too). Energy by part
     half-width = 5.5 · 24 · L · s_tot · √((1+ρ)/(1−ρ) · (n + n²/87))
 
 h(d) are the channel's hours on the weekday of day d, so that a weekend counts with its own hours. Channels are
-never summed: base ⊂ off ⊂ tot.
+never summed: base ⊂ off ⊂ tot. Nor are the open events of one meter: an older one counts against its own, older reference
+and so includes what the younger ones count.
 """
 
 from __future__ import annotations
@@ -103,31 +104,20 @@ def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
     return off if channel == OFF else 24.0 - off
 
 
-def add_day(event: Event, day: Past, schedule: Schedule, newer: Sequence[Event] = (), *, sign: int = 1) -> Event:
-    """Return the event with one valid day more (`sign` −1 takes the excess over `newer` back out, see `yield_to`).
-
-    Where a newer event runs, this one counts only up to the newer one's reference: no kWh twice. A newer reference
-    below this event's own takes everything from it, and no more.
-    """
+def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
+    """Return the event with one valid day more."""
     sums = list(event.sums)
     for c, y in enumerate(day.ys):
         if y is None:
             continue
         clean = dot(event.clean[c], day.z)
-        seen = min([y, *(max(clean, dot(other.clean[c], day.z)) for other in newer if day.ordinal >= other.since)])
         hours = channel_hours(schedule, c, day.weekday)
         was = sums[c]
-        sums[c] = Sums(
-            was.n + sign,
-            was.y + sign * seen,
-            was.clean + sign * clean,
-            was.energy + sign * hours * (seen - clean),
-            was.hours + sign * hours,
-        )
-        if sign > 0 and CHANNELS[c] == event.channel:
-            excess = clip(seen - clean, RESOLVED_CLIP * event.sigma)
+        sums[c] = Sums(was.n + 1, was.y + y, was.clean + clean, was.energy + hours * (y - clean), was.hours + hours)
+        if CHANNELS[c] == event.channel:
+            excess = clip(y - clean, RESOLVED_CLIP * event.sigma)
             event = replace(event, level=event.level + RESOLVED_WEIGHT * (excess - event.level))
-    return replace(event, sums=tuple(sums), days=event.days + sign)
+    return replace(event, sums=tuple(sums), days=event.days + 1)
 
 
 def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
@@ -136,14 +126,6 @@ def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
         if day.ordinal >= event.since:
             event = add_day(event, day, schedule)
     return replace(event, level=clip(event.sums[CHANNELS.index(event.channel)].delta, RESOLVED_CLIP * event.sigma))
-
-
-def yield_to(event: Event, newer: Event, days: Sequence[Past], schedule: Schedule) -> Event:
-    """Return an older event with the days of a newer one counted only up to the newer one's reference."""
-    for day in days:
-        if day.ordinal >= max(event.since, newer.since):
-            event = add_day(add_day(event, day, schedule, sign=-1), day, schedule, (newer,))
-    return event
 
 
 def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:

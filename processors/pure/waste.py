@@ -66,8 +66,8 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
     kept: list[Event] = []
     findings: list[WasteFinding] = []
     memory = scene.memory
-    for i, was in enumerate(events):
-        event = ledger.add_day(was, past, scene.schedule, events[i + 1 :])
+    for was in events:
+        event = ledger.add_day(was, past, scene.schedule)
         event = event if left is None else ledger.forget_day(event, left)
         if ledger.resolved(event, memory.charts[CHANNELS.index(event.channel)], past.ordinal, past.group):
             findings.append(finding(event, "closed", scene, reason="resolved"))
@@ -136,13 +136,12 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
-    """Book the new event's days so far; older events give way to it, so that no kWh counts twice."""
+    """Book the new event's days so far. Older ones go on against their own reference: the oldest has the whole."""
     days = scene.memory.days
     event = ledger.opened(event, days, scene.schedule)
-    older = tuple(ledger.yield_to(was, event, days, scene.schedule) for was in events)
-    gone = older[: len(older) + 1 - MOST_OPEN] if len(older) >= MOST_OPEN else ()
+    gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
-    return Step((*older[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
+    return Step((*events[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
 
 
 def finding(event: Event, state: Literal["opened", "updated", "answered", "closed"], scene: Scene, *, reason: str = "") -> WasteFinding:

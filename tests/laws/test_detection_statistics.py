@@ -173,7 +173,7 @@ def test_known_waste_goes_on_counting_and_a_new_normal_is_learned() -> None:
             assert band[8].w == pytest.approx(9100, rel=0.1)
 
 
-def test_the_same_step_again_on_top_of_known_waste_counts_no_kwh_twice() -> None:
+def test_the_same_step_again_on_top_of_known_waste_is_an_event_with_its_own_energy_and_the_older_one_has_the_whole() -> None:
     load = Load(12)
     first_step, second_step = step(5.0, ONSET), step(5.0, ONSET + 20)
     rows = list(load.intervals(ONSET + 40, lambda day, kw, running: first_step(day, kw, running) + second_step(day, kw, running)))
@@ -183,7 +183,9 @@ def test_the_same_step_again_on_top_of_known_waste_counts_no_kwh_twice() -> None
     _, said = watch(rows[(ONSET + 10) * 96 :], state=state)
     assert len(waste(said)) == 1
     last = {finding.since_ms: finding for finding in waste(said, "updated")}
-    assert sum(finding.kwh.value for finding in last.values()) == pytest.approx(24 * (5 * 39 + 5 * 19), rel=0.1)
+    older, younger = (last[since_ms] for since_ms in sorted(last))
+    assert older.kwh.value == pytest.approx(24 * (5 * 39 + 5 * 19), rel=0.1)
+    assert younger.kwh.value == pytest.approx(24 * 5 * 19, rel=0.2)
 
 
 def test_readiness_counts_days_while_learning_and_names_what_comes() -> None:

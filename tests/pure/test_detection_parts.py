@@ -176,3 +176,14 @@ def test_readiness_names_its_reasons() -> None:
     assert readiness.errors([0.1] * 10, 1.0, 1.0) == pytest.approx((0.1 * math.sqrt(10 / 9), 1 / 9))
     assert readiness.errors([0.1], 1.0, 1.0) is None
     assert pytest.approx(87, abs=0.5) == ledger.REFERENCE_DAYS
+
+
+def test_a_large_shift_is_seen_by_the_steep_sum_days_before_the_patient_one_and_a_small_one_is_not_missed() -> None:
+    def days_until(e: float, k: float, more: float = 0.0) -> int:
+        total, days = 0.0, 0
+        while cusum.score(total, k) - more <= 6.0:
+            total, days = cusum.step(total, e, k), days + 1
+        return days
+
+    assert days_until(3.0, cusum.STEEP_K, cusum.STEEP_SURER) <= days_until(3.0, cusum.UP_K) - 3
+    assert days_until(1.1, cusum.UP_K) < days_until(1.1, cusum.STEEP_K, cusum.STEEP_SURER)
