@@ -15,6 +15,8 @@ BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 FORMATS = ("8N1", "8N2", "8E1", "8O1")
 NO_IDS = "ids=none"
 """Of a gateway that answers every request with transaction 0."""
+PYMODBUS = "client=pymodbus"
+"""Asks for the library's client in the place of our own."""
 _BUS_URLS = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9600&format=8N1"'
 
 
@@ -54,7 +56,7 @@ def _url_faults(index: int, bus: Bus) -> Iterator[Fault]:
         return
     if parts.scheme in ("tcp", "rtu-tcp"):
         good = split_url(bus.url) is not None and not (parts.path.strip("/") or parts.username)
-        good = good and (not parts.query or (parts.scheme == "tcp" and parts.query == NO_IDS))
+        good = good and (not parts.query or (parts.scheme == "tcp" and parts.query in (NO_IDS, PYMODBUS)))
     else:
         good = parts.scheme == "rtu" and not parts.netloc and len(parts.path) > 1
     if not good:

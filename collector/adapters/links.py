@@ -12,8 +12,8 @@ from collector.adapters.serial import SerialPipe, Settings
 from collector.ports import MeterBus
 from collector.pure.adu import FUNCTION_AT_RTU, FUNCTION_AT_TCP
 from collector.pure.plan import Line
-from config.edge_rules import BAUDS, FORMATS, NO_IDS
-from driftwatt.errors import ConfigError
+from config.edge_rules import BAUDS, FORMATS, NO_IDS, PYMODBUS
+from driftwatt.errors import ConfigError, MissingExtra
 
 ALLOWED = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9600&format=8N1"'
 
@@ -21,15 +21,18 @@ ALLOWED = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9
 def open_bus(url: str, *, timeout_s: float = 1.0) -> MeterBus:
     """Return the bus of `url`, not yet connected: `await bus.open()` does that, `await bus.close()` ends it.
 
-    `tcp://host:502` (`tcp://host:502?ids=none` for a gateway that answers with transaction 0), `rtu-tcp://host:4001` or
-    `rtu:///dev/ttyUSB0?baud=9600&format=8N1`. `timeout_s` is the longest wait for a reply and for a connection.
-    Raises ConfigError when the url is not understood.
+    `tcp://host:502` (with `?ids=none` for a gateway that answers with transaction 0, with `?client=pymodbus` through that
+    library), `rtu-tcp://host:4001` or `rtu:///dev/ttyUSB0?baud=9600&format=8N1`. `timeout_s` is the longest wait for a
+    reply and for a connection.
+    Raises ConfigError when the url is not understood, MissingExtra without pymodbus.
     """
     scheme = url.partition(":")[0]
     if scheme == "rtu":
         path, settings, line = serial_line(url)
         return ModbusLine(SerialPipe(url, path, settings), Rtu(), timeout_s=timeout_s, line=line)
     host, port = tcp_address(url)
+    if urlsplit(url).query == PYMODBUS:
+        return _through_pymodbus(host, port, timeout_s)
     function_at = FUNCTION_AT_RTU if scheme == "rtu-tcp" else FUNCTION_AT_TCP
     pipe = TcpPipe(url, host, port, timeout_s=timeout_s, function_at=function_at)
     if scheme == "rtu-tcp":
@@ -46,7 +49,7 @@ def tcp_address(url: str) -> tuple[str, int]:
         port = parts.port or 502
     except ValueError as error:
         raise _not_understood(url) from error
-    strange = parts.path.strip("/") or (parts.query and (parts.scheme, parts.query) != ("tcp", NO_IDS))
+    strange = parts.path.strip("/") or (parts.query and (parts.scheme != "tcp" or parts.query not in (NO_IDS, PYMODBUS)))
     if parts.scheme not in ("tcp", "rtu-tcp") or not parts.hostname or strange:
         raise _not_understood(url)
     return parts.hostname, port
@@ -69,6 +72,14 @@ def serial_line(url: str) -> tuple[Path, Settings, Line]:
 def has_no_ids(url: str) -> bool:
     """Tell whether a url says that the gateway answers with transaction 0."""
     return urlsplit(url).query == NO_IDS
+
+
+def _through_pymodbus(host: str, port: int, timeout_s: float) -> MeterBus:
+    try:
+        from collector.adapters.pymodbus_tcp import PymodbusTcp  # noqa: PLC0415 – loaded only where a file asks for it
+    except ModuleNotFoundError as error:
+        raise MissingExtra("collector", "pymodbus") from error
+    return PymodbusTcp(host, port, timeout_s=timeout_s)
 
 
 def _not_understood(url: str) -> ConfigError:

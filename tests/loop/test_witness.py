@@ -14,14 +14,17 @@ from collector.ports import BusFault, Reply, Request
 from collector.pure.validate import check
 
 
-@pytest.mark.parametrize(("framer", "scheme"), [(FramerType.SOCKET, "tcp"), (FramerType.RTU, "rtu-tcp")])
-def test_a_server_of_another_make_is_read_over_tcp_and_rtu_framing(framer: FramerType, scheme: str) -> None:
+@pytest.mark.parametrize(
+    ("framer", "scheme", "options"),
+    [(FramerType.SOCKET, "tcp", ""), (FramerType.SOCKET, "tcp", "?client=pymodbus"), (FramerType.RTU, "rtu-tcp", "")],
+)
+def test_a_server_of_another_make_is_read_over_tcp_and_rtu_framing(framer: FramerType, scheme: str, options: str) -> None:
     async def scene() -> None:
         held = SimData(100, values=list(range(1000, 1125)), datatype=DataType.REGISTERS)
         server = ModbusTcpServer([SimDevice(id=7, simdata=[held])], framer=framer, address=("127.0.0.1", 0))
         await server.listen()
         assert isinstance(server.transport, asyncio.Server)
-        bus = open_bus(f"{scheme}://127.0.0.1:{server.transport.sockets[0].getsockname()[1]}", timeout_s=2)
+        bus = open_bus(f"{scheme}://127.0.0.1:{server.transport.sockets[0].getsockname()[1]}{options}", timeout_s=2)
         try:
             await bus.open()
             for asked in (Request(7, "input", 104, 5), Request(7, "holding", 101, 1), Request(7, "input", 100, 125)):
