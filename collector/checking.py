@@ -104,8 +104,6 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
 
 def _bus(finding: Finding, bus: BusCost) -> None:
     name = shown(bus.bus.id)
-    if not bus.bus.url.startswith("tcp://"):
-        finding.warnings.append(f"bus {name} is planned and timed, but this version collects over tcp:// only")
     if bus.share > 1:
         finding.impossible.append(f"bus {name} needs {bus.share:.0%} of its time: poll more seldom, read less (`only`), or split the line")
     elif bus.share > BUSY_SHARE:
