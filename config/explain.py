@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -53,6 +54,39 @@ def parse(source: Source, model: type[_M]) -> _M:
         raise ConfigErrors(list(_errors(source, model, error))) from error
     except (ValueError, RecursionError) as error:
         raise ConfigErrors([ConfigError("cannot be understood", file=source.name, found=str(error)[:200])]) from error
+
+
+def parse_mended(source: Source, model: type[_M]) -> tuple[_M, list[ConfigError]]:
+    """Return the model of a file without its faulty keys, and what is wrong with them, so that more can be found at once.
+
+    Raises ConfigErrors when a faulty key is one that the file cannot do without.
+    """
+    try:
+        return parse(source, model), []
+    except ConfigErrors as faulty:
+        rest = copy.deepcopy(source.data)
+        if not isinstance(faulty.__cause__, ValidationError):
+            raise
+        for detail in faulty.__cause__.errors(include_url=False):
+            _remove(rest, detail["loc"])
+        try:
+            return model.model_validate_json(json.dumps(rest, default=_plain), strict=True), faulty.errors
+        except ValidationError:
+            raise faulty from None
+
+
+def _remove(data: Any, place: tuple[int | str, ...]) -> None:
+    """Take the innermost named key of `place` out of `data`, if it is there."""
+    names = [depth for depth, step in enumerate(place) if isinstance(step, str)]
+    for depth in reversed(names):
+        table: Any = data
+        for step in place[:depth]:
+            inside = isinstance(table, dict) and step in table
+            inside = inside or (isinstance(table, list) and isinstance(step, int) and step < len(table))
+            table = table[step] if inside else None
+        if isinstance(table, dict) and place[depth] in table:
+            del table[place[depth]]
+            return
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -12,7 +12,7 @@ from config import catalogue
 from config.catalogue import CALENDARS, FACTORS, METERS, TARIFFS
 from config.edge import EdgeFile
 from config.edge_rules import edge_faults
-from config.explain import parse, shown
+from config.explain import parse, parse_mended, shown
 from config.lines import Path as KeyPath
 from config.plant import PlantFile
 from config.plant_rules import plant_faults
@@ -40,7 +40,7 @@ def load_edge(path: Path | str) -> EdgeFile:
     """Return a checked `edge.toml`, its profiles included in the checks. Relative paths in it count from its folder."""
     source = read(Path(path))
     _mind_kind(source, "edge")
-    edge = parse(source, EdgeFile)
+    edge, shape = parse_mended(source, EdgeFile)
     load = partial(load_profile, dirs=profile_folders(edge, path))
     wanted: dict[KeyPath, str] = {
         ("bus", i, "meter", j, "profile"): meter.profile for i, bus in enumerate(edge.bus) for j, meter in enumerate(bus.meter)
@@ -51,7 +51,7 @@ def load_edge(path: Path | str) -> EdgeFile:
         for index, folder in enumerate(edge.edge.profile_dirs)
         if not (source.folder / folder).is_dir()
     ]
-    _raise(errors, source, [*absent, *edge_faults(edge, profiles)])
+    _raise([*shape, *errors], source, [*absent, *edge_faults(edge, profiles)])
     return edge
 
 
@@ -59,7 +59,7 @@ def load_plant(path: Path | str) -> PlantFile:
     """Return a checked `plant.toml`, its tariff, calendars and factors included in the checks."""
     source = read(Path(path))
     _mind_kind(source, "plant")
-    plant = parse(source, PlantFile)
+    plant, shape = parse_mended(source, PlantFile)
     calendars: dict[KeyPath, str] = {("calendar", "use"): plant.calendar.use}
     calendars |= {("meter", i, "calendar"): meter.calendar for i, meter in enumerate(plant.meter) if meter.calendar is not None}
     tariffs, errors = _load_all(source, {("tariff", "use"): plant.tariff.use}, partial(load_tariff, folder=source.folder))
@@ -68,7 +68,7 @@ def load_plant(path: Path | str) -> PlantFile:
         _load_all(source, {("factors", "use"): plant.factors.use}, partial(load_factors, folder=source.folder)),
     ):
         errors += loading[1]
-    _raise(errors, source, plant_faults(plant, tariffs.get(plant.tariff.use)))
+    _raise([*shape, *errors], source, plant_faults(plant, tariffs.get(plant.tariff.use)))
     return plant
 
 
