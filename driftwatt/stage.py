@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -40,7 +40,7 @@ class Stage:
         self._seed = seed
         self._keep = keep
         self._as_json = as_json
-        self._told = threading.Event()
+        self._told = False
         self._children: dict[str, Child] = {}
         self._figures: dict[str, float] = {}
         self._alerts: list[dict[str, Any]] = []
@@ -115,7 +115,9 @@ class Stage:
         deadline_s = self._clock.monotonic_s() + READY_S
         while self._get("/healthz") is None:
             self._all_alive()
-            self._told.wait(0.1)
+            time.sleep(0.1)
+            if self._told:  # an interrupt that came in the middle of an import may be swallowed there
+                raise KeyboardInterrupt
             if self._clock.monotonic_s() > deadline_s:
                 raise Unavailable(f"the page did not come up: {self._children['process'].last_words()}")
 
@@ -123,7 +125,10 @@ class Stage:
         """Tell what happens until somebody says stop (False) or the time is over (True)."""
         spoken_s = float("-inf")
         known: set[str] = set()
-        while not self._told.wait(LOOK_EVERY_S):
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            if self._told:
+                return False
             now_s = self._clock.monotonic_s()
             self._all_alive()
             self._note_costs()
@@ -133,7 +138,6 @@ class Stage:
             self._tell_alerts(known, now_s - page_s)
             if duration_s is not None and now_s - page_s >= duration_s:
                 return True
-        return False
 
     def _tell_progress(self, since_page_s: float) -> None:
         at_ms = self._instant()
@@ -200,9 +204,9 @@ class Stage:
         print(f"{self._clock.monotonic_s() - self._began_s:6.1f} s  {text}", file=out, flush=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._told.is_set() or "page_s" not in self._figures:
+        again, self._told = self._told, True  # a plain flag: a lock taken here could be held by the very code that was interrupted
+        if again or "page_s" not in self._figures:
             raise KeyboardInterrupt  # nothing to sum up yet, or asked twice
-        self._told.set()
 
 
 def chosen_port(wished: int | None) -> int:
