@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,16 +39,25 @@ class Reporter:
         self._id, self._folder, self._outbox, self._stamps, self._clock_kind = edge_id, folder, outbox, stamps, clock_kind
         self._clock = SystemClock()
         self._started_s = self._clock.monotonic_s()
-        self._pollers: Sequence[BusPoller] = ()
+        self._pollers: Callable[[], Sequence[BusPoller]] = tuple
+        self._file_says: dict[str, str] = {}
         self._broker: Connected | None = None
         self._broker_was = False
         self._broker_since_ms = self._clock.now_ms()
         self._since: dict[tuple[str, str], int] = {}
         self._failed = False
 
-    def watch(self, pollers: Sequence[BusPoller], broker: Connected) -> None:
-        """Say who is to be described."""
+    def watch(self, pollers: Callable[[], Sequence[BusPoller]], broker: Connected) -> None:
+        """Say who is to be described: `pollers` returns those of the moment."""
         self._pollers, self._broker = pollers, broker
+
+    def file_refused(self, why: str) -> None:
+        """Tell from now on that the file was read again and is wrong, until it is read and right."""
+        self._file_says = {**self._file_says, "config_invalid": f"nothing was changed: {why}"[:2000]}
+
+    def file_followed(self, waiting: Sequence[str]) -> None:
+        """Take back what was told of the file; `waiting` are the keys that changed and are in force after a restart only."""
+        self._file_says = {"restart_needed": f"changed in the file, in force after a restart: {', '.join(waiting)}"} if waiting else {}
 
     async def run(self) -> None:
         """Write the status file until cancelled. A disk that refuses is told once."""
@@ -76,7 +85,7 @@ class Reporter:
             "uptime_s": round(self._clock.monotonic_s() - self._started_s),
             "clock": {"kind": self._clock_kind, "state": self._stamps.state, "steps": self._stamps.steps},
             "broker": {"connected": connected, "since_ms": self._broker_since_ms},
-            "buses": [_bus(poller, now_ms) for poller in self._pollers],
+            "buses": [_bus(poller, now_ms) for poller in self._pollers()],
             "outbox": {"rows": outbox.rows, "tail_rows": outbox.tail_rows, "bytes": outbox.bytes, "max_bytes": outbox.max_bytes,
                        "oldest_ms": outbox.oldest_ms, "hours_left": outbox.hours_left},
             "alarms": [{"code": alarm.code, "since_ms": alarm.since_ms, "text": alarm.text} for alarm in alarms],
@@ -92,7 +101,9 @@ class Reporter:
     def _worries(self) -> Iterator[tuple[str, str, str]]:
         if self._stamps.state == "unsynced":
             yield "clock_unsynced", "", "the kernel does not hold its clock for synchronised"
-        for poller in self._pollers:
+        for code, text in self._file_says.items():
+            yield code, "", text
+        for poller in self._pollers():
             for meter in poller.meters():
                 if meter.state == "silent":
                     yield "meter_silent", meter.id, f"bus {poller.id}: {meter.id} (unit {meter.unit}) does not answer: {meter.reason}"

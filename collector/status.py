@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from collector.adapters.outbox import FILE, read_books
-from config.edge import EdgeFile
+from collector.adapters.outbox_disk import LOCK, is_locked
+from config.edge import Edge, EdgeFile
 from config.loader import load_edge
-from driftwatt.clock import SystemClock
-from driftwatt.errors import Unavailable
+from driftwatt.errors import ConfigErrors, Unavailable
 
-FRESH_MS = 5000
-"""A status file older than this was left by a daemon that no longer runs."""
+STATUS = "status.json"
 
 
 def edge_folder(edge: EdgeFile, file: Path) -> Path:
@@ -24,24 +24,41 @@ def edge_folder(edge: EdgeFile, file: Path) -> Path:
 
 def write_status(folder: Path, status: dict[str, Any]) -> None:
     """Replace the status file whole; whoever reads it sees the old one or the new one. Raises Unavailable."""
-    fresh = folder / "status.json.new"
+    fresh = folder / f"{STATUS}.new"
     try:
         fresh.write_text(json.dumps(status, ensure_ascii=False), encoding="utf-8")
-        fresh.replace(folder / "status.json")
+        fresh.replace(folder / STATUS)
     except OSError as error:
         raise Unavailable(f"status file: {error.strerror}") from error
 
 
 def edge_status(file: Path) -> dict[str, Any]:
-    """Return the status of the edge that `file` describes, with `running` and how old it is. Raises ConfigErrors."""
-    edge = load_edge(file)
+    """Return the status of the edge that `file` describes; `running` tells whether its collector runs. Raises ConfigErrors.
+
+    A file that went wrong while its collector runs does not hide how that one is doing.
+    """
     try:
-        status: dict[str, Any] = json.loads((edge_folder(edge, file) / "status.json").read_text(encoding="utf-8"))
+        folder, wrong = edge_folder(load_edge(file), file), None
+    except ConfigErrors as error:
+        folder, wrong = _folder_named(file, error), error
+    running = is_locked(folder / LOCK)
+    if wrong is not None and not running:
+        raise wrong
+    try:
+        status: dict[str, Any] = json.loads((folder / STATUS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {"role": "edge", "id": edge.edge.id, "running": False, "note": "never ran with this data_dir"}
-    age_ms = SystemClock().now_ms() - status.get("written_ms", 0)
-    status["running"] = 0 <= age_ms < FRESH_MS
-    return status
+        return {"role": "edge", "id": folder.name.removeprefix("edge-"), "running": running, "note": "never ran with this data_dir"}
+    return {**status, "running": running}
+
+
+def _folder_named(file: Path, error: ConfigErrors) -> Path:
+    """Return the folder that a faulty file names all the same. Raises `error` when it does not."""
+    try:
+        edge = tomllib.loads(file.read_text(encoding="utf-8-sig"))["edge"]
+        named = Edge.model_validate({key: edge[key] for key in ("id", "data_dir") if key in edge})
+    except (OSError, ValueError, KeyError, TypeError):
+        raise error from None
+    return file.parent / named.data_dir / f"edge-{named.id}"
 
 
 def edge_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
-from collector.adapters.outbox_disk import Ballast, lock
+from collector.adapters.outbox_disk import LOCK, Ballast, lock
 from collector.adapters.outbox_room import Pages, Room, WhenFull
 from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
 from collector.ports import OutboxFull, OutboxStatus
@@ -169,7 +169,7 @@ class Outbox:
 
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = lock(self._path.parent / "lock")
+        self._lock = lock(self._path.parent / LOCK)
         try:
             self._connect()
             self._recount()

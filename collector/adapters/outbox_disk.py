@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
 from driftwatt.errors import ConfigError
+
+LOCK = "lock"
+LOOKS, LOOK_S = 3, 0.05
+"""Whoever only looks whether the folder is taken holds it for less than this."""
 
 
 class Ballast:
@@ -44,9 +49,26 @@ class Ballast:
 def lock(path: Path) -> IO[str]:
     """Take the folder for this process. Raises ConfigError when another one has it."""
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError("another collector is using this folder", file=str(path.parent)) from None
+    for patience in range(LOOKS, -1, -1):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not patience:
+                file.close()
+                raise ConfigError("another collector is using this folder", file=str(path.parent)) from None
+            time.sleep(LOOK_S)
+        else:
+            break
     return file
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the folder. Looking takes the lock for an instant, which `lock` waits out."""
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
