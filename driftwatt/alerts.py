@@ -83,13 +83,81 @@ class HistoryLine:
     note: str = ""
 
 
+Outcome = Literal["verified", "within_band", "not_seen", "no_data"]
+"""What a look at the saving found: proved by its band, seen but smaller than its band, not there, too few days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A look at the saving after a repair, `day` days after it: 14, 30 or 90.
+
+    `kwh` is the saving per day over the `days` valid days since the repair, `coverage` their share 0…1 of all;
+    `cost` and `co2e_kg` are per year.
+    """
+
+    at_ms: int
+    day: int
+    outcome: Outcome
+    days: int
+    coverage: float
+    kwh: Range
+    cost: Range | None = None
+    co2e_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The saving after a repair at `fixed_ms`, measured against the clean reference as it was frozen (IPMVP option B).
+
+    `channel` is the gauge, `all_day` tells that its excess runs round the clock, `theta` and `level` are its frozen
+    baseline. `before` is the waste in kWh per day over `before_days`; `cost` and `co2e_kg` are those of one kWh of it.
+    `days` valid days since the repair had `kwh` of excess; `ordinal` is the last of them, `high` how many in a row up
+    to it ran as before the repair, `low` how many did not. `claim` tells that the baseline is long enough for a claim.
+    """
+
+    fixed_ms: int
+    channel: str
+    all_day: bool
+    theta: tuple[float, ...]
+    level: float
+    before: Range
+    before_days: int
+    cost: float | None = None
+    co2e_kg: float | None = None
+    claim: bool = False
+    days: int = 0
+    kwh: float = 0.0
+    ordinal: int = 0
+    end_ms: int = 0
+    high: int = 0
+    low: int = 0
+    verdicts: tuple[Verdict, ...] = ()
+    came_back_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A meter that explains an alert: `kw` of its mean excess, `share` 0…1 of it.
+
+    `why`: `waste` (its own alert), `usual` (it runs as it should, by its own calendar), `moved` (a load went from it
+    to here; `kw` is negative), `member` (of an event of the whole site).
+    """
+
+    meter: str
+    kw: float
+    share: float
+    why: Literal["waste", "usual", "moved", "member"]
+    alert: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One alert, whole. Money is before VAT in `currency`; times are UTC milliseconds; powers are kW.
 
     `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
     and `hours` for a day at the present rate. `unconfirmed` names the inputs whose source is not confirmed.
-    `shelved_until_ms` is set while `state` is `shelved`.
+    `shelved_until_ms` is set while `state` is `shelved`. `saving` follows a repair, `explained` names the meters
+    behind an alert of the feeder tree, `below_floor` tells that its money is below what the plant wants to be sent.
     """
 
     id: str
@@ -132,6 +200,9 @@ class Alert:
     channel: str = ""
     told: str = ""
     shelved_excess_kw: float | None = None
+    saving: Saving | None = None
+    explained: tuple[Cause, ...] = ()
+    below_floor: bool = False
 
     @property
     def message_key(self) -> str:

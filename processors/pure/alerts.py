@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import cast, get_args
 
 from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, HistoryLine, Kind, Pattern, State, alert_id
-from processors.pure import feeders, severity
+from processors.pure import feeders, savings, severity
 from processors.pure.answers import (
     AlertBook,
     Change,
@@ -79,6 +79,8 @@ def on_time(book: AlertBook, now_ms: int) -> Change:
             alert = replace(alert, told="known")  # noqa: PLW2901 – the same alert, one step further
         if alert.state == "shelved" and alert.shelved_until_ms is not None and now_ms >= alert.shelved_until_ms:
             alert = _back(alert, alert.shelved_until_ms, "unshelved")  # noqa: PLW2901 – same
+        if alert.saving is not None and savings.overdue(alert, now_ms):
+            alert = savings.judged(alert, savings.due_look(alert.saving, now_ms) or 0, now_ms)  # noqa: PLW2901 – same
         if alert is not book[alert.id]:
             changed.append(alert)
     return _change(book, changed, told)
@@ -121,8 +123,11 @@ def _on_data(book: AlertBook, finding: DataFinding, context: AlertContext) -> Ch
 def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> Change:
     identity = alert_id(context.plant, finding.meter, finding.channel, finding.since_ms)
     alert = book.get(identity)
+    again: list[Alert] = []
     if alert is None:
         alert = _blank("waste", finding.meter, finding.channel, since_ms=finding.since_ms, at_ms=finding.at_ms, context=context)
+        again = _back_again(book, alert)
+        alert = replace(alert, history=(*alert.history, *(HistoryLine(finding.at_ms, "recurred", note=was.id) for was in again)))
     elif alert.state in ("closed", "cleared_unacked"):
         return Change(book)
     after = _figured(alert, finding, context)
@@ -134,9 +139,20 @@ def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> 
         after = replace(after, told="known")
     if after.state == "shelved" and _grown(after):
         after = _back(after, finding.at_ms, "grown")
-    change = _change(book, [after], told)
+    change = _change(book, [after, *again], told)
     moved = feeders.inhibit(change.book, context.feeds, finding.at_ms)
     return _change(book, [*change.changed, *moved], told)
+
+
+def _back_again(book: AlertBook, alert: Alert) -> list[Alert]:
+    """Return the repaired alerts of the same meter and pattern, as what a new one of their kind makes of them: it came back."""
+    late_ms = savings.LOOKS[-1] * savings.DAY_MS
+    found = []
+    for each in book.values():
+        saving = each.saving if each.state == "closed" and (each.meter, each.pattern) == (alert.meter, alert.pattern) else None
+        if saving is not None and saving.came_back_ms is None and alert.opened_ms - saving.fixed_ms < late_ms:
+            found.append(savings.came_back(each, alert.opened_ms, by=alert.id))
+    return found
 
 
 def _figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert:

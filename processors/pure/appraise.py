@@ -22,7 +22,8 @@ class AlertContext:
     """What alerts have to know of the plant.
 
     `areas` and `feeds` are by meter id (`feeds[parent]` are its children); money thresholds are per month in
-    the tariff's currency. Without tariff or factors the figures stay empty.
+    the tariff's currency; waste below `floor_per_month` is listed, not sent. `meters` are all of the plant. Without
+    tariff or factors the figures stay empty.
     """
 
     plant: str
@@ -32,6 +33,8 @@ class AlertContext:
     factors: FactorBook | None = None
     medium_per_month: float = 1_000_000
     high_per_month: float = 5_000_000
+    floor_per_month: float = 0.0
+    meters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from driftwatt.alerts import Alert, Range
 from driftwatt.clock import rfc3339
+from processors.pure import savings
 
 _SAME = (
     "id", "state", "kind", "severity", "meter", "area", "pattern", "expected_kw", "actual_kw", "vat", "currency", "tariff", "schedule",
@@ -25,6 +27,9 @@ def document(alert: Alert) -> dict[str, Any]:
     out["unconfirmed"] = list(alert.unconfirmed)
     out["evidence"] = [dict(line) for line in alert.evidence]
     out["message"] = {"key": alert.message_key, "args": dict(alert.message_args)}
+    out["below_floor"] = alert.below_floor
+    out["explained_by"] = [asdict(cause) for cause in alert.explained]
+    out["verified_saving"] = savings.document(alert)
     out["ack"] = None
     if alert.ack_by is not None and alert.ack_at_ms is not None:
         out["ack"] = {"by": alert.ack_by, "at": rfc3339(alert.ack_at_ms), "reason": alert.ack_reason, "note": alert.ack_note}

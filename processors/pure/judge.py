@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from driftwatt.alerts import Alert
+from driftwatt.alerts import Alert, alert_id
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
-from processors.pure import alerts, detector, engine
-from processors.pure.alerts import AlertContext, Change
+from processors.pure import alerts, clean, detector, engine, savings
+from processors.pure.alerts import AlertContext, Change, Told
 from processors.pure.board import Answer
 from processors.pure.detector import DetectorState
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness
@@ -46,10 +46,12 @@ class Judge:
     states: dict[str, engine.State] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
     _kept: dict[str, DetectorState] = field(default_factory=dict)
+    _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]], book: Mapping[str, Alert]) -> None:
         """Go on from what was kept. Raises WireError for damage, UnknownMajor for a state of a newer version."""
         self.book = dict(book)
+        self._followed = savings.by_meter(book.values())
         for meter, stored in parts.items():
             if meter in self.policies:
                 self.states[meter] = engine.restore(stored)
@@ -80,6 +82,8 @@ class Judge:
         self._touched.add(reading.meter)
         if outputs:
             self._all(outputs, products)
+            if reading.meter in self._followed:
+                self._follow_savings(reading.meter, reading.t_ms, products)
 
     def on_tick(self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0) -> None:
         """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
@@ -160,14 +164,25 @@ class Judge:
             else:
                 self._change(alerts.on_output(self.book, output, self.context), products)
 
-    def _change(self, change: Change, products: Products) -> None:
+    def _follow_savings(self, meter: str, at_ms: int, products: Products) -> None:
+        """Show the days that are over to the savings of a meter's repaired alerts."""
+        for identity in self._followed[meter]:
+            was = self.book[identity]
+            if was.saving is None:
+                continue
+            days = clean.excess_after(self.states[meter].detector, savings.reference(was.saving), was.saving.ordinal)
+            alert = savings.book(was, days, at_ms)
+            if alert is not was:
+                self._change(Change({**self.book, identity: alert}, (alert,)), products)
 
+    def _change(self, change: Change, products: Products) -> None:
         self.book = change.book
         for alert in change.changed:
-            products.alerts[alert.id] = alert
-            products.events.append(alert)
+            self._show(alert, products)
         for told in change.told:
             state, policy = self.states.get(told.meter), self.policies.get(told.meter)
+            if told.what == "fixed":
+                self._begin_saving(told, None if state is None else state.detector, products)
             if state is None or policy is None:
                 continue
             self.states[told.meter], outputs = engine.answer(
@@ -175,3 +190,18 @@ class Judge:
             )
             self._touched.add(told.meter)
             self._all(outputs, products)
+
+    def _begin_saving(self, told: Told, state: DetectorState | None, products: Products) -> None:
+        """Freeze the clean reference of a repaired alert, before the detector lets go of it."""
+        identity = alert_id(self.context.plant, told.meter, told.channel, told.since_ms)
+        found = None if state is None else clean.reference(state, told.channel, told.since_ms)
+        days = [] if state is None or found is None else clean.waste_days(state, found, told.channel, told.since_ms)
+        alert = savings.begin(self.book[identity], found, days, told.at_ms)
+        self.book = {**self.book, identity: alert}
+        self._show(alert, products)
+
+    def _show(self, alert: Alert, products: Products) -> None:
+        products.alerts[alert.id] = alert
+        products.events.append(alert)
+        if alert.saving is not None:
+            self._followed = savings.by_meter(self.book.values())

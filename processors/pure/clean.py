@@ -1,0 +1,83 @@
+"""What later judgements may ask of a meter's detection: the one place outside of it that knows how it remembers.
+
+The second stage (verified savings, the feeder tree) works on the outputs of a plant's meters and on nothing else of
+detection but what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from processors.pure import ledger
+from processors.pure.baseline import dot
+from processors.pure.channels import CHANNELS, FREEZE
+from processors.pure.detector import DetectorState
+from processors.pure.hours import HOUR_MS
+from processors.pure.outputs import Channel
+from processors.pure.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The clean reference of an event, frozen: what the gauge channel (in shares of `level` kW) was before it began."""
+
+    channel: Channel
+    all_day: bool
+    theta: tuple[float, ...]
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What a valid local day used beyond a reference, kWh; below zero where it used less."""
+
+    ordinal: int
+    start_ms: int
+    kwh: float
+
+
+def reference(state: DetectorState, channel: str, since_ms: int) -> Reference | None:
+    """Return the frozen reference of an open event, by the part of the day that its waste runs in; None without such an event."""
+    event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
+    schedule = state.memory.schedule
+    if event is None or schedule is None or not event.clean:
+        return None
+    part = ledger.account(event, schedule, state.memory.charts).part
+    gauge: Channel = ("off" if schedule.known else event.channel if event.channel == "base" else "tot") if part == "all" else part
+    return Reference(gauge, part == "all", event.clean[CHANNELS.index(gauge)], schedule.level)
+
+
+def waste_days(state: DetectorState, found: Reference, channel: str, since_ms: int) -> list[Excess]:
+    """Return the remembered valid days of an open event with their excess."""
+    event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
+    return [] if event is None else list(excess_after(state, found, event.since - 1))
+
+
+def excess_after(state: DetectorState, found: Reference, ordinal: int) -> Iterator[Excess]:
+    """Yield the remembered valid days later than a local date, oldest first, with their excess against a reference."""
+    schedule, c = state.memory.schedule or Schedule(0.0), CHANNELS.index(found.channel)
+    for day in state.memory.days:
+        y = day.ys[c] if day.ordinal > ordinal and day.ys else None
+        if y is not None:
+            hours = 24.0 if found.all_day else ledger.channel_hours(schedule, c, day.weekday)
+            yield Excess(day.ordinal, day.start_ms, (y - dot(found.theta, day.z)) * hours * found.level)
+
+
+def hours(state: DetectorState) -> dict[int, tuple[int, float]]:
+    """Return bin of the week and mean kW of every good hour that is remembered, those of the running day too, by start ms."""
+    found = {start_ms: (b, kw) for day in state.memory.days for start_ms, b, kw in day.hours()}
+    day = state.day
+    if day is not None:
+        found |= {day.start_ms + at * HOUR_MS: (day.bin(hour), kw) for at, hour, kw in zip(day.at, day.hours, day.kw, strict=True)}
+    return found
+
+
+def judged(state: DetectorState) -> bool:
+    """Tell whether the meter's baseline is far enough that its silence means something."""
+    return state.memory.readiness in ("provisional", "ready")
+
+
+def calm(state: DetectorState) -> bool:
+    """Tell whether no chart of the meter is on its way to an alarm."""
+    return not state.events and all(chart.score <= FREEZE for chart in state.memory.charts)

@@ -1,0 +1,141 @@
+"""What a repair saved: looked at after 14, 30 and 90 days against the frozen reference, and seen when it comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from driftwatt.alerts import Alert, Range
+from processors.pure import alerts, savings
+from processors.pure.clean import Excess, Reference
+from processors.pure.document import document
+from tests.support.loads import Load
+from tests.support.plant_days import PlantDays, day_ms
+
+BROKEN, MENDED, KW = 60, 80, 7.0
+
+
+def plant(until: float = MENDED, again: float = 1e9) -> PlantDays:
+    """A compressor that draws 7 kW more day and night from day 60 until it is mended, and again from a later day on."""
+    return PlantDays({"m": Load(3)}, extra={"m": lambda at: KW if BROKEN <= at < until or at >= again else 0.0})
+
+
+def mended(one: PlantDays, *, first: str = "fixed") -> Alert:
+    one.run(MENDED)
+    alert = one.first("m")
+    if first == "known":
+        alert = one.say(alert, "ack", reason="known")
+        one.run(MENDED + 3)
+    return one.say(alert, "fixed", note="sửa rò rỉ")
+
+
+def test_a_repair_is_verified_after_14_30_and_90_days_with_the_true_saving_inside_its_band() -> None:
+    one = plant()
+    alert = mended(one)
+    assert (alert.state, savings.state(alert)) == ("closed", "verifying")
+    one.run(MENDED + 93)
+    alert = one.judge.book[alert.id]
+    assert alert.saving is not None
+    assert [verdict.day for verdict in alert.saving.verdicts] == [14, 30, 90]
+    for verdict in alert.saving.verdicts:
+        assert verdict.outcome == "verified"
+        assert verdict.coverage == 1.0
+        assert verdict.kwh.value == pytest.approx(24 * KW, rel=0.15)
+        assert verdict.kwh.low < 24 * KW < verdict.kwh.high
+        assert verdict.cost is not None
+        assert verdict.cost.value == pytest.approx(365.25 * 2000 * verdict.kwh.value)
+        assert verdict.co2e_kg == pytest.approx(365.25 * 0.6592 * verdict.kwh.value)
+    assert [line.what for line in alert.history][-3:] == ["saving_verified"] * 3
+    assert not savings.followed(alert)
+
+
+def test_waste_that_somebody_knew_before_it_was_mended_is_measured_against_the_reference_before_it() -> None:
+    one = PlantDays({"m": Load(3)}, extra={"m": lambda at: KW if BROKEN <= at < MENDED + 3 else 0.0})
+    alert = mended(one, first="known")
+    one.run(MENDED + 20)
+    saving = one.judge.book[alert.id].saving
+    assert saving is not None
+    assert saving.verdicts[0].kwh.value == pytest.approx(24 * KW, rel=0.2)
+
+
+def test_what_was_not_mended_is_opened_again_after_14_days() -> None:
+    one = plant(until=1e9)
+    alert = mended(one)
+    one.run(MENDED + 14)
+    assert one.judge.book[alert.id].state == "closed"
+    one.run(MENDED + 17)
+    alert = one.judge.book[alert.id]
+    assert (alert.state, savings.state(alert)) == ("unacked", "not_seen")
+
+
+def test_what_comes_back_is_seen_within_days_and_can_be_mended_again() -> None:
+    one = plant(again=MENDED + 20)
+    alert = mended(one)
+    one.run(MENDED + 26)
+    alert = one.judge.book[alert.id]
+    assert alert.saving is not None
+    assert savings.state(alert) == "came_back"
+    assert alert.saving.came_back_ms is not None
+    assert day_ms(MENDED + 20) < alert.saving.came_back_ms <= day_ms(MENDED + 25)
+    if alert.state == "unacked":
+        again = one.say(alert, "fixed", note="thay van")
+        assert savings.state(again) == "verifying"
+        assert again.saving is not None
+        assert again.saving.theta == alert.saving.theta
+
+
+def test_a_repaired_alert_goes_on_after_a_restart_as_if_nothing_had_been() -> None:
+    whole, cut = plant(), plant()
+    for one in (whole, cut):
+        mended(one)
+        one.run(MENDED + 5)
+    parts: dict[str, dict[str, bytes]] = {}
+    for (meter, name), data in cut.judge.parts().items():
+        parts.setdefault(meter, {})[name] = data
+    book = cut.judge.book
+    cut.judge = cut.fresh()
+    cut.judge.restore(parts, book)
+    for one in (whole, cut):
+        one.run(MENDED + 16)
+    assert cut.judge.book == whole.judge.book
+    assert savings.state(cut.first("m")) == "verified"
+
+
+def paper(**more: object) -> Alert:
+    """A repaired alert of 100 ± 60 kWh a day over ten days."""
+    alert = alerts._blank("waste", "m", "off", since_ms=0, at_ms=0, context=alerts.AlertContext("p"))
+    alert = replace(alert, excess_kwh=Range(1000, 400, 1600), per_day={"kwh": 100.0, "cost": 2e5}, state="closed", days_learned=400)
+    return savings.begin(replace(alert, **more), Reference("off", all_day=False, theta=(1.0,), level=1.0), [], 0)  # type: ignore[arg-type]
+
+
+def days(count: int, kwh: float, first: int = 1) -> list[Excess]:
+    return [Excess(day, day * savings.DAY_MS, kwh) for day in range(first, first + count)]
+
+
+def test_a_saving_whose_band_holds_zero_is_not_called_verified() -> None:
+    sure, unsure = paper(), paper(excess_kwh=Range(1000, 0, 2200))
+    assert savings.state(savings.book(sure, days(14, 0.0), 1)) == "verified"
+    assert savings.state(savings.book(unsure, days(14, 0.0), 1)) == "within_band"
+
+
+def test_too_few_days_give_no_verdict_and_silence_gives_one_too() -> None:
+    thin = savings.book(paper(), [*days(5, 0.0), *days(3, 0.0, 12)], 1)
+    assert savings.state(thin) == "no_data"
+    assert thin.state == "closed"
+    silent = paper()
+    at_ms = 16 * savings.DAY_MS
+    assert savings.state(alerts.on_time({silent.id: silent}, at_ms - 1).book[silent.id]) == "verifying"
+    assert savings.state(alerts.on_time({silent.id: silent}, at_ms).book[silent.id]) == "no_data"
+
+
+def test_a_claim_needs_twelve_months_of_baseline() -> None:
+    assert paper().saving.claim  # type: ignore[union-attr]
+    assert not paper(days_learned=90).saving.claim  # type: ignore[union-attr]
+
+
+def test_an_integrator_reads_the_saving_with_its_band() -> None:
+    told = document(savings.book(paper(), days(14, 10.0), 1))["verified_saving"]
+    assert (told["state"], told["days"], told["kwh_per_day"]["value"]) == ("verified", 14, 90.0)
+    assert told["kwh_per_day"]["low"] < 90 < told["kwh_per_day"]["high"]
+    assert told["cost_per_year"]["value"] == pytest.approx(90 * 2000 * 365.25)
