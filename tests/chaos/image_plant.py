@@ -1,0 +1,97 @@
+"""A plant's files after a power cut, or with wrong bits: opened by the real code and compared with what was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from driftwatt.errors import DriftwattError
+from processors.adapters.sqlite import SqliteStore
+from processors.adapters.state import SqliteState
+from tests.chaos.image_lives import MESSAGE_ROWS, MESSAGES, message, plant_row
+from tests.chaos.tally import Broken, Tally
+from tests.support.plant_bench import bench
+
+
+def plant_image(folder: Path, told: list[str], tally: Tally, name: str) -> None:
+    acknowledged = max((int(line.split()[1]) for line in told), default=0)
+    tally.promised += acknowledged
+    try:
+        judge_plant(folder, acknowledged)
+    except Broken as broken:
+        tally.lost += "lost" in str(broken)
+        tally.wrong.append(f"{name}: {broken}")
+    except DriftwattError as error:
+        tally.unopenable += 1
+        tally.wrong.append(f"{name}: {error}")
+
+
+def judge_plant(folder: Path, acknowledged: int) -> None:
+    """Open state and store of an image. Raises Broken; errors of opening come through."""
+    state, store = SqliteState(folder / "state.sqlite3"), SqliteStore(folder / "store.sqlite3")
+    try:
+        kept = state.load()
+        upto = max((point.upto for point in kept.checkpoints), default=0)
+        if upto < acknowledged:
+            raise Broken(f"{acknowledged - upto} acknowledged readings lost from the checkpoint")
+        there = {meter: {t: value for t, value, _ in store.readings(meter, "active_power", 0, 2**53)} for meter in ("m1", "m2")}
+        for seq in range(1, upto + 1):
+            wanted = plant_row(seq)
+            if there[wanted.meter].get(wanted.t_ms) != wanted.values["active_power"]:
+                raise Broken(f"reading {seq} lost from the store, the state has {upto}")
+        booked = state._db.execute("SELECT coalesce(sum(n), 0) FROM book WHERE what = 'stored'").fetchone()[0]
+        if booked != upto:
+            raise Broken(f"the books say {booked} stored, the checkpoint {upto}")
+    finally:
+        state.close()
+        store.close()
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Return what must not depend on power cuts."""
+    out: dict[str, Any] = {}
+    for file, tables in (("store.sqlite3", ("readings", "energy_15m", "energy_1h", "expected_15m")), ("state.sqlite3", ("part", "gap"))):
+        with sqlite3.connect(folder / file) as db:
+            out |= {table: sorted(db.execute(f"SELECT * FROM {table}")) for table in tables}
+    with sqlite3.connect(folder / "state.sqlite3") as db:
+        out["book"] = sorted(db.execute("SELECT meter, day, what, n FROM book WHERE what != 'duplicates'"))
+    return out
+
+
+async def live_on(folder: Path) -> None:
+    """Let a processor go on from an image until everything was taken."""
+    state, store = SqliteState(folder / "state.sqlite3"), SqliteStore(folder / "store.sqlite3")
+    pipeline, _ = bench(folder, state=state, store=store)
+    await pipeline.begin()
+    kept = state.load()
+    upto = max((point.upto for point in kept.checkpoints), default=0)
+    for number in range(upto // MESSAGE_ROWS, MESSAGES):
+        await pipeline.cycle([message(number)])
+    pipeline.storing.stop()
+    pipeline.keeping.stop()
+    store.close()
+    state.close()
+
+
+def plant_flip(folder: Path, told: list[str], *, in_log: bool) -> str:
+    """Start a processor on a state with wrong bits; return what became of it."""
+    del told, in_log
+
+    async def look() -> str:
+        state, store = SqliteState(folder / "state.sqlite3"), SqliteStore(folder / "store.sqlite3")
+        pipeline, _ = bench(folder, state=state, store=store)
+        try:
+            await pipeline.begin()
+        finally:
+            pipeline.storing.stop()
+            pipeline.keeping.stop()
+            store.close()
+            state.close()
+        return "opened"
+
+    try:
+        return asyncio.run(look())
+    except DriftwattError as error:
+        return f"refused by name ({type(error).__name__})"
