@@ -74,6 +74,11 @@ class ModbusLine(Exchange):
         self._strange = ""
         self._heard_s = float("-inf")
 
+    async def open(self) -> None:
+        """See MeterBus."""
+        await super().open()
+        self._doubt.opened(asyncio.get_running_loop().time())
+
     async def read(self, request: Request) -> Reply:
         """See MeterBus. Waits first until nothing old can be taken for the reply. Raises BusFault."""
         self._check_free()

@@ -58,6 +58,10 @@ class Doubt:
         """Until when the line rests."""
         return self._rest_until_s
 
+    def opened(self, now_s: float) -> None:
+        """Note that the line was opened: whoever used it until now, and was ended there, may still be owed a reply."""
+        self._rest_until_s = max(self._rest_until_s, now_s + max(self.rest_s, self._horizon_s / OWED_TIMEOUTS))
+
     def disturbed(self, now_s: float) -> None:
         """Note a doubt: a timeout, a bad frame, a foreign reply, a cancellation, or bytes that nobody asked for."""
         self._rest_until_s = max(self._rest_until_s, now_s + self.rest_s)

@@ -240,3 +240,28 @@ def test_a_line_that_never_rests_is_opened_anew() -> None:
             await bus.close()
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("kind", ["pty", "tcp"])
+def test_a_reply_owed_to_whoever_had_the_line_before_is_not_believed(kind: str) -> None:
+    """As after a kill: the new owner remembers nothing of what the old one asked."""
+    first, second = BLOCKS[0], BLOCKS[1]
+
+    def late_once(asked: Asked) -> Iterable[tuple[float, bytes]]:
+        return [((1.4 if asked.turn == 1 else 0.7) * TIMEOUT_S, asked.reply())]
+
+    async def scene() -> Tally:
+        async with (on_pty if kind == "pty" else on_tcp)(late_once) as (slave, where):
+            url = f"rtu://{where}?baud=115200&format=8N1" if kind == "pty" else f"rtu-tcp://{where}"
+            tally = Tally()
+            for request in (first, second):
+                bus = open_bus(url, timeout_s=TIMEOUT_S)
+                assert isinstance(bus, ModbusLine)
+                await bus.open()
+                await ask(bus, slave, request, tally)
+                await bus.close()
+            return tally
+
+    tally = asyncio.run(scene())
+    assert tally.reasons == {"timeout": 1}
+    assert tally.good == 1

@@ -150,7 +150,7 @@ def test_a_storm_of_changes_never_files_one_meters_value_under_another(scheme: s
         edge = EdgeFile.model_validate({"edge": {"id": "hall-a"}, "broker": {"url": "mqtt://127.0.0.1:1883"}, "bus": [bus]})
         return Setup(edge, {"eastron-sdm630": profile}, {"eastron-sdm630": "h"})
 
-    sink, mischief, turns = _Rows(), Mischief([fault("late=0.15:15%"), fault("duplicate:10%")], seed=5), 0
+    sink, mischief, turns = _Rows(), Mischief([fault("late=0.15:8%"), fault("duplicate:10%")], seed=5), 0
 
     async def main() -> None:
         nonlocal turns
@@ -162,10 +162,10 @@ def test_a_storm_of_changes_never_files_one_meters_value_under_another(scheme: s
         buses = Buses(setup(url, 0), Findings(tmp_path), out)
         async with asyncio.TaskGroup() as group:
             buses.start(group)
-            until_s = clock.monotonic_s() + 5
+            until_s = clock.monotonic_s() + 10
             while clock.monotonic_s() < until_s:
                 turns += 1
-                await asyncio.sleep(0.02 + 0.05 * (turns % 5))
+                await asyncio.sleep((0.1, 1.5)[turns % 2])
                 await buses.follow(setup(url, turns), group)
             await buses.stop()
         await simulator.stop()
@@ -178,6 +178,6 @@ def test_a_storm_of_changes_never_files_one_meters_value_under_another(scheme: s
         for quantity, value in reading.values.items():
             instants = book.get((reading.meter, quantity), {}).get(value, [])
             assert any(reading.t_ms - 25 <= t_ms <= until_ms for t_ms in instants), (reading.meter, quantity, value)
-    assert turns >= 15
-    assert len(readings) >= 10
-    assert mischief.counts.total() >= 5
+    assert turns >= 6
+    assert len(readings) >= 6
+    assert mischief.counts.total() >= 3
