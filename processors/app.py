@@ -26,7 +26,7 @@ from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
 from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
 from driftwatt.topics import alert_topic, every_edge
-from processors import errands, rereading
+from processors import errands, rebuilding, rereading
 from processors.adapters import control
 from processors.adapters.child import BrokerChild
 from processors.adapters.folder import STATE, Folder, plant_folder, read_status
@@ -110,6 +110,12 @@ def errand(file: Path, request: dict[str, Any], *, clock: Clock) -> dict[str, An
         folder.close()
 
 
+def is_running(file: Path) -> bool:
+    """Tell whether the processor of a plant runs. Raises ConfigErrors."""
+    plant = load_plant(file).plant
+    return bool(read_status(plant_folder(file, plant.data_dir, plant.id))["running"])
+
+
 class _Plant:
     """One life of the daemon."""
 
@@ -172,6 +178,7 @@ class _Plant:
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
             daemons = [group.create_task(one) for one in (self._write_status(), self._keep_house(), self._listen_to_commands())]
+            daemons.append(group.create_task(rebuilding.follow(self._pipeline)))
             daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
@@ -253,7 +260,7 @@ class _Plant:
 
     async def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
         log.info("asked: %s", request)
-        return await self._pipeline.between(lambda: errands.obey(self._pipeline, request))
+        return await errands.obey(self._pipeline, request, self._pipeline.between)
 
     async def errand(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do in the daemon's place what a command asks for; nothing is received, shown or published."""
@@ -262,7 +269,7 @@ class _Plant:
         try:
             self._pipeline = self._compose(store, state)
             await self._pipeline.begin()
-            return await errands.obey(self._pipeline, request)
+            return await errands.obey(self._pipeline, request, rebuilding.at_once)
         finally:
             self._pipeline.storing.stop()
             self._pipeline.keeping.stop()
@@ -291,6 +298,7 @@ class _Plant:
                 total = 0
                 while gone := await self._pipeline.storing.until_done(store.forget_readings, before_ms):
                     total += gone
+                await self._pipeline.keeping.until_done(self._pipeline.state.forget_past, before_ms)
                 log.info("%d readings were past their keeping", total)
                 await rung.wait()
                 rung.clear()

@@ -29,8 +29,10 @@ from processors.pure import delivery
 from processors.pure.alerts import NotPossibleError
 from processors.pure.board import Answer
 from processors.pure.commit import Commit, SetAside
+from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
+from processors.pure.outputs import Output
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +109,8 @@ class Pipeline:
         kept = await self.keeping.once(self.state.load)
         self.judge.restore(kept.parts, {alert.id: alert for alert in kept.alerts})
         self.intake.delivery = delivery.begin(kept.checkpoints)
-        for key, payload in kept.notes.items():
-            if key.startswith("hello:"):
-                self._recall_hello(payload)
+        hellos = [payload for key, payload in kept.notes.items() if key.startswith("hello:")]
+        self.judge.recall(kept, [hello for payload in hellos for hello in self._recalled(payload)])
         self._journal = self._journal_kept = int(kept.notes.get(JOURNAL_NOTE, 0))
         for entry in await self.keeping.once(self.state.journaled, self._journal):
             self._take_answer(entry.answer)
@@ -199,6 +200,7 @@ class Pipeline:
         """
         self._cut = True
         accepted = await self._store_readings(taken, word)
+        self._overdue(taken)
         products, self._answered, journal = self._answered, Products(), self._journal
         await self._sliced(accepted, lambda reading: self.judge.on_reading(reading, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
@@ -210,6 +212,25 @@ class Pipeline:
         self._acknowledge(taken)
         self._show_taken(taken, products)
         return len(taken.readings) - len(accepted)
+
+    def _overdue(self, taken: Taken) -> None:
+        """Note whose state does not follow from what is stored: rows may lie behind a gap, or came in a replay."""
+        for edge in {gap.edge for gap in taken.commit.gaps}:
+            for meter, owner in self.intake.owners.items():
+                if owner in (edge, None):
+                    self.judge.overdue(meter, self.judge.seen_ms(meter) + 1)
+        for reading in taken.again:
+            self.judge.overdue(reading.meter, reading.t_ms)
+
+    async def replace(self, meter: str, state: State, findings: Iterable[Output], commit: Commit) -> None:
+        """Go on with a state of a meter that was made again; between two cycles only."""
+        self._cut = True
+        products, self._answered, journal = self._answered, Products(), self._journal
+        self.judge.replaced(meter, state, findings, products)
+        await self._store_products(products)
+        await self._commit(commit, products, journal)
+        self._cut = False
+        self._show_taken(Taken(), products)
 
     def alerts(self) -> Sequence[Alert]:
         """Return every alert that is kept, open or closed, in any order."""
@@ -258,13 +279,15 @@ class Pipeline:
     def _take(self, message: Message, taken: Taken) -> None:
         self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
 
-    def _recall_hello(self, payload: str) -> None:
+    def _recalled(self, payload: str) -> Iterable[Hello]:
         try:
             hello = from_bytes(Hello, payload.encode())
-            self._hello(hello)
-            self.intake.delivery = delivery.recall(self.intake.delivery, hello.edge, hello.epochs)
         except WireError as error:
             log.info("a hello of an earlier version is not used: %s", error)
+            return ()
+        self.board.on_hello(hello)
+        self.intake.delivery = delivery.recall(self.intake.delivery, hello.edge, hello.epochs)
+        return (hello,)
 
     def _hello(self, hello: Hello) -> None:
         self.judge.on_hello(hello)
@@ -322,6 +345,7 @@ class Pipeline:
 
     async def _commit(self, commit: Commit, products: Products, journal: int) -> None:
         commit.at_ms = self.clock.now_ms()
+        self.judge.past(commit)
         commit.parts = self.judge.parts()
         commit.alerts = products.alerts
         if journal != self._journal_kept:

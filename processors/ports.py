@@ -11,6 +11,7 @@ from driftwatt.readings import Reading
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Kept
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.past import Move, Snapshot
 
 
 class SeriesStore(Protocol):
@@ -34,6 +35,12 @@ class SeriesStore(Protocol):
 
     def readings(self, meter: str, quantity: str, from_ms: int, to_ms: int) -> list[tuple[int, float, int]]:
         """Return (t_ms, value, quality) in `[from_ms, to_ms)`, ascending. Raises Unavailable."""
+
+    def whole_readings(self, meter: str, from_ms: int, to_ms: int, limit: int) -> list[Reading]:
+        """Return the first `limit` readings in `[from_ms, to_ms)`, ascending, as they were written.
+
+        Only `duration_ms` is lost, and which doubt a clock was in that is not `ok`. Raises Unavailable.
+        """
 
     def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
         """Return the newest revision of each interval that starts in `[from_ms, to_ms)`, ascending."""
@@ -67,6 +74,18 @@ class StateFile(Protocol):
 
     def journaled(self, after: int) -> list[Journaled]:
         """Return the answers with a number above `after`, in order."""
+
+    def snapshot(self, meter: str, before_ms: int) -> Snapshot | None:
+        """Return the newest snapshot of a meter before an instant, None when there is none. Raises Unavailable, WireError."""
+
+    def first_snapshot(self, meter: str) -> Snapshot | None:
+        """Return the oldest snapshot of a meter, None when there is none. Raises Unavailable."""
+
+    def moves(self, meter: str, after: int) -> list[Move]:
+        """Return the moves of a meter with a number above `after`, in order. Raises Unavailable."""
+
+    def forget_past(self, before_ms: int) -> None:
+        """Remove snapshots whose readings are no longer kept, all but the newest of each meter, and moves that none needs."""
 
     def newest_aside(self) -> int:
         """Return the highest number in the quarantine, 0 when nothing is set aside. Raises Unavailable."""

@@ -23,6 +23,7 @@ from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
 from processors.pure import lines
 from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
+from processors.pure.whole import whole_reading
 
 TIMEOUT_MS = 10_000
 REQUEST_LINES = 5000
@@ -75,6 +76,12 @@ class InfluxStore:
         rows = self._select((quantity, f"{quantity}_q", "q"), "readings", meter, (from_ms, to_ms))
         uncertain = int(Quality.CLOCK_UNCERTAIN)
         return [(t_ms, float(value), int(doubt or 0) | (int(q or 0) & uncertain)) for t_ms, value, doubt, q in rows if value is not None]
+
+    def whole_readings(self, meter: str, from_ms: int, to_ms: int, limit: int) -> list[Reading]:
+        """See SeriesStore."""
+        names = ("q", *QUANTITIES, *(f"{quantity}_q" for quantity in QUANTITIES))
+        rows = self._select(names, "readings", meter, (from_ms, to_ms), limit)
+        return [whole_reading(meter, int(t_ms), int(q or 0), dict(zip(names[1:], values, strict=True))) for t_ms, q, *values in rows]
 
     def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
         """See SeriesStore."""
@@ -142,11 +149,12 @@ class InfluxStore:
             self._major = said.headers.get("X-Influxdb-Version", "2").lstrip("v")[:1]
         return self._major
 
-    def _select(self, names: Sequence[str], table: str, meter: str, span: tuple[int, int]) -> list[list[Any]]:
+    def _select(self, names: Sequence[str], table: str, meter: str, span: tuple[int, int], limit: int = 0) -> list[list[Any]]:
         columns = ", ".join(f'"{name}"' for name in names)
         where = f"\"meter\" = '{meter}' AND \"site\" = '{self._site}' AND time >= {span[0]:d}ms AND time < {span[1]:d}ms"
+        end = f" LIMIT {limit:d}" if limit else ""
         database, _, retention = self._server.bucket.partition("/")
-        asked = {"db": database, "q": f'SELECT {columns} FROM "{table}" WHERE {where}', "epoch": "ms"}  # noqa: S608 - ids and our names
+        asked = {"db": database, "q": f'SELECT {columns} FROM "{table}" WHERE {where}{end}', "epoch": "ms"}  # noqa: S608 - ids and our names
         if retention:
             asked["rp"] = retention
         try:

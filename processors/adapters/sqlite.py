@@ -20,6 +20,7 @@ from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
 from processors.pure.flat import event_fields, event_times
 from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
+from processors.pure.whole import whole_reading
 
 INTERVAL_FIELDS = tuple(field.name for field in fields(IntervalEnergy) if field.name not in ("meter", "kind"))
 KINDS = ("15m", "1h", "1d")
@@ -105,6 +106,16 @@ class SqliteStore:
             (meter, from_ms, to_ms),
         )
         return [(t_ms, value, quality) for t_ms, value, quality in rows]
+
+    def whole_readings(self, meter: str, from_ms: int, to_ms: int, limit: int) -> list[Reading]:
+        """See SeriesStore."""
+        names = [name for name in self._columns["readings"] if name in QUANTITIES or name.endswith("_q")]
+        columns = "".join(f', "{name}"' for name in names)
+        rows = self._read(
+            f"SELECT t, q{columns} FROM readings WHERE meter = ? AND t >= ? AND t < ? ORDER BY t LIMIT ?",  # noqa: S608 - closed table
+            (meter, from_ms, to_ms, limit),
+        )
+        return [whole_reading(meter, t_ms, q, dict(zip(names, values, strict=True))) for t_ms, q, *values in rows]
 
     def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
         """See SeriesStore."""

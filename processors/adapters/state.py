@@ -16,10 +16,12 @@ from pydantic import TypeAdapter
 from driftwatt.alerts import Alert
 from driftwatt.errors import Unavailable
 from driftwatt.wire import LedgerLine
+from processors.adapters import past
 from processors.ports import Journaled
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Kept
 from processors.pure.delivery import Checkpoint
+from processors.pure.past import Move, Snapshot
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoint (edge TEXT, epoch TEXT, age INT, upto INT, at_ms INT, PRIMARY KEY (edge, epoch)) WITHOUT ROWID;
@@ -32,6 +34,11 @@ CREATE TABLE IF NOT EXISTS quarantine
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
 CREATE TABLE IF NOT EXISTS edge_book (day TEXT, edge TEXT, meter TEXT, at_ms INT, body TEXT, PRIMARY KEY (day, edge, meter)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS move (number INTEGER PRIMARY KEY, meter TEXT, after_ms INT, what TEXT, body TEXT);
+CREATE INDEX IF NOT EXISTS move_of ON move (meter, number);
+CREATE TABLE IF NOT EXISTS snapshot
+    (meter TEXT, t_ms INT, number INT, plan TEXT, facts TEXT, energy BLOB, detector BLOB, PRIMARY KEY (meter, t_ms)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS late (meter TEXT PRIMARY KEY, from_ms INT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 QUARANTINE_ROWS = 20_000
@@ -64,7 +71,7 @@ class SqliteState:
                 parts.setdefault(meter, {})[name] = data
             alerts = tuple(ALERT.validate_json(body) for (body,) in self._db.execute("SELECT body FROM alert"))
             notes = dict(self._db.execute("SELECT key, value FROM note"))
-        return Kept(tuple(points), parts, alerts, notes)
+            return past.recall(self._db, Kept(tuple(points), parts, alerts, notes))
 
     def commit(self, change: Commit) -> None:
         """See StateFile."""
@@ -72,6 +79,7 @@ class SqliteState:
             _write_progress(db, change)
             _write_books(db, change)
             _write_alerts(db, change)
+            past.write(db, change)
 
     def journal(self, answer: Answer) -> int:
         """See StateFile."""
@@ -96,6 +104,26 @@ class SqliteState:
         with _translated():
             number: int = self._db.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
         return number
+
+    def snapshot(self, meter: str, before_ms: int) -> Snapshot | None:
+        """See StateFile."""
+        with _translated():
+            return past.snapshot(self._db, meter, before_ms)
+
+    def first_snapshot(self, meter: str) -> Snapshot | None:
+        """See StateFile."""
+        with _translated():
+            return past.first_snapshot(self._db, meter)
+
+    def moves(self, meter: str, after: int) -> list[Move]:
+        """See StateFile."""
+        with _translated():
+            return past.moves(self._db, meter, after)
+
+    def forget_past(self, before_ms: int) -> None:
+        """See StateFile."""
+        with _translated(), self._transaction() as db:
+            past.forget(db, before_ms)
 
     def close(self) -> None:
         """Close the file; never raises."""

@@ -10,6 +10,7 @@ from driftwatt.alerts import Alert
 from driftwatt.readings import FailedPoll, Reading
 from driftwatt.wire import LedgerLine
 from processors.pure.delivery import Checkpoint, Gap
+from processors.pure.past import Move, Snapshot
 
 NOBODY = "-"
 """Meter under which the books count what belongs to no known meter."""
@@ -55,7 +56,8 @@ class Aside:
 class Commit:
     """Everything that belongs together; empty parts change nothing. `books` are increments, the rest is absolute.
 
-    `released` are the numbers of rows that leave the quarantine.
+    `released` are the numbers of rows that leave the quarantine. `late` says from which instant on the state of a meter has
+    to be made again, None when that is done; `cut` removes its snapshots from an instant on, before `snapshots` are kept.
     """
 
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -68,6 +70,10 @@ class Commit:
     alerts: dict[str, Alert] = field(default_factory=dict)
     edge_lines: dict[tuple[str, str, str], LedgerLine] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    cut: dict[str, int] = field(default_factory=dict)
+    late: dict[str, int | None] = field(default_factory=dict)
     at_ms: int = 0
 
     def __bool__(self) -> bool:
@@ -82,17 +88,28 @@ class Commit:
             or self.alerts
             or self.edge_lines
             or self.notes
+            or self.moves
+            or self.snapshots
+            or self.late
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a processor finds on disk when it starts; `parts` are by meter and name."""
+    """What a processor finds on disk when it starts; `parts` are by meter and name.
+
+    `plans` names the policy of the newest snapshot of each meter with its instant, `number` is that of the newest move,
+    `facts` is what the edges' part of each policy was.
+    """
 
     checkpoints: tuple[Checkpoint, ...] = ()
     parts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    plans: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    number: int = 0
+    late: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict(row: Reading | FailedPoll, edge: str, *, owners: Mapping[str, str | None], latest_ms: int) -> str:

@@ -6,8 +6,10 @@ Holds state and changes in place, but does no I/O and reads no clock. What a ste
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from driftwatt.alerts import Alert, alert_id
 from driftwatt.readings import Reading
@@ -15,8 +17,10 @@ from driftwatt.wire import Hello
 from processors.pure import alerts, clean, detector, engine, savings
 from processors.pure.alerts import AlertContext, Change, Told
 from processors.pure.board import Answer
+from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness
+from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
 
 SILENT_MS = 5 * 60_000
@@ -38,15 +42,54 @@ class Products:
 
 @dataclass(slots=True)
 class Judge:
-    """Engine states by meter and the book of alerts."""
+    """Engine states by meter and the book of alerts.
+
+    `late` tells from which instant on the state of a meter has to be made again, because readings came late or may have been
+    stored without being judged; `marks` counts how often that was noted.
+    `facts` is what edges said of the meters, `plans` names the policies of the people.
+    What is needed to make it again is handed over with `past`.
+    """
 
     policies: dict[str, MeterPolicy]
     context: AlertContext
     book: alerts.AlertBook = field(default_factory=dict)
     states: dict[str, engine.State] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)
+    marks: Counter[str] = field(default_factory=Counter)
+    plans: dict[str, str] = field(default_factory=dict)
+    number: int = 0
+    moves: list[Move] = field(default_factory=list)
+    _snapped: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _blank: list[Snapshot] = field(default_factory=list)
+    _due: set[str] = field(default_factory=set)
+    _late_kept: dict[str, int] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
     _kept: dict[str, DetectorState] = field(default_factory=dict)
     _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._name_plans()
+
+    def _name_plans(self) -> None:
+        known: dict[int, str] = {}
+        self.plans = {meter: plan_of(policy, known) for meter, policy in self.policies.items()}
+        self._due = set(self.policies)
+
+    def recall(self, kept: Kept, hellos: Iterable[Hello]) -> None:
+        """Go on with the snapshots, moves and late readings of the life before, and with what the edges had said then."""
+        self._snapped = {meter: (t_ms // DAY_MS, plan) for meter, (t_ms, plan) in kept.plans.items()}
+        self.number = kept.number
+        self.late = {meter: from_ms for meter, from_ms in kept.late.items() if meter in self.policies}
+        self._late_kept = dict(kept.late)
+        self.facts = {meter: facts for meter, facts in kept.facts.items() if meter in self.policies}
+        told = {said.id: said for hello in hellos for said in hello.meters}
+        for meter in self.facts.keys() - told.keys():
+            if self.facts[meter]:
+                self._said(meter, "")
+        for said in told.values():
+            if said.id in self.policies:
+                self._said(said.id, facts_of(said))
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]], book: Mapping[str, Alert]) -> None:
         """Go on from what was kept. Raises WireError for damage, UnknownMajor for a state of a newer version."""
@@ -64,7 +107,9 @@ class Judge:
         """
         back = {meter: stored for meter, stored in parts.items() if meter in policies and meter not in self.states}
         restored = {meter: engine.restore(stored) for meter, stored in back.items()}
-        self.policies, self.context = dict(policies), context
+        self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in policies.items()}
+        self.context = context
+        self._name_plans()
         for meter, state in restored.items():
             self.states[meter], self._kept[meter] = state, state.detector
 
@@ -72,18 +117,34 @@ class Judge:
         """Take over what an edge says about its meters."""
         for said in hello.meters:
             if said.id in self.policies:
-                self.policies[said.id] = self.policies[said.id].with_hello(said)
+                self._said(said.id, facts_of(said))
 
     def on_reading(self, reading: Reading, products: Products) -> None:
         """Judge one reading of a listed meter."""
         policy = self.policies[reading.meter]
-        state = self.states.get(reading.meter) or engine.begin(reading.meter, policy)
+        state = self.states.get(reading.meter)
+        if state is None:
+            state = engine.begin(reading.meter, policy)
+            self._blank.append(self._snapshot(reading.meter, reading.t_ms - 1, {}))
+        elif reading.t_ms <= state.energy.seen_ms:
+            self.overdue(reading.meter, reading.t_ms)
         self.states[reading.meter], outputs = engine.on_reading(state, reading, policy)
         self._touched.add(reading.meter)
         if outputs:
             self._all(outputs, products)
             if reading.meter in self._followed:
                 self._follow_savings(reading.meter, reading.t_ms, products)
+
+    def overdue(self, meter: str, from_ms: int) -> None:
+        """Note that the state of a meter has to be made again from an instant on."""
+        if meter in self.policies:
+            self.late[meter] = min(from_ms, self.late.get(meter, from_ms))
+            self.marks[meter] += 1
+
+    def seen_ms(self, meter: str) -> int:
+        """Return the time of the newest reading of a meter that was judged, -1 before the first."""
+        state = self.states.get(meter)
+        return state.energy.seen_ms if state else -1
 
     def on_tick(self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0) -> None:
         """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
@@ -143,10 +204,59 @@ class Judge:
         self._touched.clear()
         return out
 
+    def past(self, commit: Commit) -> None:
+        """Add to a commit the moves since the last one, the snapshots due, and what became late. Ask before `parts`.
+
+        A snapshot is due before the first reading of a meter, with the first of each UTC day, and when its policy changed.
+        """
+        commit.moves += self.moves
+        commit.snapshots += self._blank
+        for snapshot in self._blank:
+            self._snapped[snapshot.meter] = snapshot.t_ms // DAY_MS, snapshot.plan
+        self.moves, self._blank = [], []
+        due, self._due = self._touched | self._due, set()
+        for meter in due & self.states.keys() & self.policies.keys():
+            day, plan = self.seen_ms(meter) // DAY_MS, self._plan(meter)
+            if meter not in self._snapped or day > self._snapped[meter][0] or plan != self._snapped[meter][1]:
+                self._snapped[meter] = day, plan
+                commit.snapshots.append(self._snapshot(meter, self.seen_ms(meter), engine.parts(self.states[meter])))
+        if self.late != self._late_kept:
+            commit.late |= {meter: from_ms for meter, from_ms in self.late.items() if self._late_kept.get(meter) != from_ms}
+            self._late_kept = dict(self.late)
+
+    def replaced(self, meter: str, state: engine.State, findings: Iterable[Output], products: Products) -> None:
+        """Go on with a state that was made again; what it found is told to the alerts."""
+        self.states[meter] = state
+        self._touched.add(meter)
+        self._kept.pop(meter, None)
+        self.late.pop(meter, None)
+        self._late_kept.pop(meter, None)
+        self._all(tuple(findings), products)
+
+    def _snapshot(self, meter: str, t_ms: int, parts: Mapping[str, bytes]) -> Snapshot:
+        return Snapshot(meter, t_ms, self.number, self._plan(meter), self.facts.get(meter, ""), parts)
+
+    def _plan(self, meter: str) -> str:
+        if meter not in self.plans:
+            self.plans[meter] = plan_of(self.policies[meter])
+        return self.plans[meter]
+
+    def _said(self, meter: str, facts: str) -> None:
+        """Follow what an edge says of a meter; `facts` is empty when it says nothing any more."""
+        if self.facts.get(meter, "") != facts and meter in self.states:
+            self._moved(meter, "hello", facts)
+        self.facts[meter] = facts
+        self.policies[meter] = with_facts(self.policies[meter], facts)
+
+    def _moved(self, meter: str, what: Literal["answer", "wake", "hello"], body: str) -> None:
+        self.number += 1
+        self.moves.append(Move(self.number, meter, self.seen_ms(meter), what, body))
+
     def _wake(self, meter: str, now_ms: int, products: Products) -> None:
         state = self.states.get(meter)
         due_ms = engine.wake_at(state) if state else None
         if state and due_ms is not None and due_ms <= now_ms:
+            self._moved(meter, "wake", str(now_ms))
             self.states[meter], outputs = engine.on_wake(state, now_ms, self.policies[meter])
             self._touched.add(meter)
             self._all(outputs, products)
@@ -185,6 +295,7 @@ class Judge:
                 self._begin_saving(told, None if state is None else state.detector, products)
             if state is None or policy is None:
                 continue
+            self._moved(told.meter, "answer", TOLD.dump_json(told).decode())
             self.states[told.meter], outputs = engine.answer(
                 state, policy, channel=told.channel, since_ms=told.since_ms, what=told.what, at_ms=told.at_ms
             )

@@ -13,6 +13,8 @@ from processors.pure.settings import Settings
 
 DEFAULT_MAX_POWER_W = 20e6
 """Upper bound of a feeder whose rating nobody wrote down; only steps above it are called implausible."""
+UNTOLD_EVERY_MS = 10_000
+"""Pause between the polls of a meter of which its edge said nothing yet."""
 _GAP_POLLS, _GAP_MS = 3, 20 * 60_000
 
 
@@ -38,7 +40,7 @@ class MeterPolicy:
     pt_ratio: float = 1.0
     sign: int = 1
     max_power_w: float = DEFAULT_MAX_POWER_W
-    every_ms: int = 10_000
+    every_ms: int = UNTOLD_EVERY_MS
     counters: Mapping[str, CounterFacts] = field(default_factory=dict)
     serial: str | None = None
 

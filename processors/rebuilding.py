@@ -1,0 +1,185 @@
+"""The state of a meter made again from what is stored: after late readings and gaps by itself, and when somebody asks.
+
+Most of the way is gone beside the pipeline; the last readings are taken between two of its cycles, where nothing
+changes. Intervals that come out different are written as the next revision, then one transaction replaces the state and its
+snapshots. A kill in between costs a repetition: what is written then is already what comes out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from driftwatt.errors import Refused, Unavailable, WireError
+from processors.pipeline import Pipeline
+from processors.pure import engine
+from processors.pure.commit import Commit
+from processors.pure.outputs import IntervalEnergy
+from processors.pure.past import DAY_MS, Move, Snapshot
+from processors.pure.retake import Retake, revised
+
+log = logging.getLogger(__name__)
+
+PAGE_ROWS = 2000
+BREATH_ROWS = 500
+"""So many readings are taken before the page gets its turn."""
+QUIET_S = 2.0
+LONGEST_S = 60.0
+"""Late readings are waited for this long after the last one, and no longer than that after the first."""
+_T = TypeVar("_T")
+
+
+class Between(Protocol):
+    """Has work done where nothing else changes the plant (`Pipeline.between`, or `at_once` where no loop runs)."""
+
+    def __call__(self, work: Callable[[], Awaitable[_T]], /) -> Awaitable[_T]:
+        """Return or raise what the work does."""
+
+
+async def at_once(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do the work now; for a plant whose pipeline does not run."""
+    return await work()
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of one meter. `equal` tells whether the state was the same, byte for byte, and `revised` how many intervals differ."""
+
+    meter: str
+    from_ms: int
+    readings: int
+    equal: bool
+    revised: int
+    note: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """Return it for a script."""
+        return {
+            "meter": self.meter,
+            "from_ms": self.from_ms,
+            "readings": self.readings,
+            "equal": self.equal,
+            "revised": self.revised,
+            "note": self.note,
+        }
+
+
+async def rebuild(pipeline: Pipeline, meter: str, *, from_ms: int | None, between: Between, compare: bool = False) -> Rebuilt:
+    """Make the state of a meter again from the last snapshot before `from_ms` (None: the last one there is).
+
+    With `compare` nothing is changed. Raises Unavailable, Refused for a meter that nobody knows, WireError for a damaged snapshot.
+    """
+    if meter not in pipeline.judge.policies:
+        raise Refused(f"no meter {meter} is listed")
+    start = await _start(pipeline, meter, from_ms)
+    if start is None:
+        return Rebuilt(meter, from_ms or 0, 0, equal=True, revised=0, note="older than what can be made again")
+    marks = pipeline.judge.marks[meter]
+    retake = _begin(pipeline, start)
+    count = await _feed(pipeline, retake, start.t_ms + 1, await _moves(pipeline, start))
+    return await between(lambda: _last(pipeline, retake, start, count, marks=marks, compare=compare))
+
+
+def _begin(pipeline: Pipeline, start: Snapshot) -> Retake:
+    return Retake.begin(start, pipeline.judge.policies[start.meter], pipeline.judge.plans[start.meter])
+
+
+async def _start(pipeline: Pipeline, meter: str, from_ms: int | None) -> Snapshot | None:
+    """Return where to begin; None when the readings of that time need no longer be kept."""
+    before_ms = 1 << 62 if from_ms is None else from_ms
+    keeping, state = pipeline.keeping, pipeline.state
+    found = await keeping.until_done(state.snapshot, meter, before_ms)
+    if found is not None:
+        return found
+    oldest = await keeping.until_done(state.first_snapshot, meter)
+    plan, facts = pipeline.judge.plans[meter], pipeline.judge.facts.get(meter, "")
+    if oldest is None:
+        return Snapshot(meter, -1, 0, plan, facts)
+    if oldest.blank and from_ms is not None:  # older than the first that was ever taken
+        return Snapshot(meter, min(from_ms, oldest.t_ms + 1) - 1, oldest.number, plan, oldest.facts)
+    return None
+
+
+async def _moves(pipeline: Pipeline, start: Snapshot) -> list[Move]:
+    return await pipeline.keeping.until_done(pipeline.state.moves, start.meter, start.number)
+
+
+async def _feed(pipeline: Pipeline, retake: Retake, from_ms: int, moves: Sequence[Move]) -> int:
+    """Take what is stored from an instant on, up to the newest reading that was judged; returns how many readings that were."""
+    count, upto_ms = 0, pipeline.judge.seen_ms(retake.meter)
+    while from_ms <= upto_ms:
+        page = await pipeline.storing.until_done(pipeline.store.whole_readings, retake.meter, from_ms, upto_ms + 1, PAGE_ROWS)
+        for at in range(0, len(page), BREATH_ROWS):
+            retake.take(page[at : at + BREATH_ROWS], moves)
+            await asyncio.sleep(0)
+        count += len(page)
+        if len(page) < PAGE_ROWS:
+            break
+        from_ms = page[-1].t_ms + 1
+    return count
+
+
+async def _last(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int, *, marks: int, compare: bool) -> Rebuilt:
+    if pipeline.judge.marks[retake.meter] != marks:  # more came late on the way, perhaps behind it
+        retake, count = _begin(pipeline, start), 0
+    moves = [*await _moves(pipeline, start), *(move for move in pipeline.judge.moves if move.meter == retake.meter)]
+    count += await _feed(pipeline, retake, max(retake.seen_ms, start.t_ms) + 1, moves)
+    retake.finish(moves)
+    before = pipeline.judge.states.get(retake.meter)
+    equal = not count if before is None else engine.parts(before) == engine.parts(retake.state)
+    changed = revised(retake.intervals, await _stored(pipeline, retake.meter, retake.intervals))
+    told = Rebuilt(retake.meter, start.t_ms + 1, count, equal=equal, revised=len(changed))
+    if compare or not count:
+        return told
+    if changed:
+        await pipeline.storing.until_done(pipeline.store.write_intervals, changed)
+    commit = Commit(cut={retake.meter: start.t_ms}, snapshots=[start, *retake.snapshots], late={retake.meter: None})
+    await pipeline.replace(retake.meter, retake.state, retake.findings.values(), commit)
+    return told
+
+
+async def _stored(pipeline: Pipeline, meter: str, made: Sequence[IntervalEnergy]) -> dict[tuple[str, int], IntervalEnergy]:
+    found: dict[tuple[str, int], IntervalEnergy] = {}
+    for kind in {interval.kind for interval in made}:
+        starts = [interval.start_ms for interval in made if interval.kind == kind]
+        for from_ms in range(min(starts), max(starts) + 1, 31 * DAY_MS):
+            to_ms = min(from_ms + 31 * DAY_MS, max(starts) + 1)
+            stored = await pipeline.storing.until_done(pipeline.store.intervals, kind, meter, from_ms, to_ms)
+            found |= {(kind, interval.start_ms): interval for interval in stored}
+    return found
+
+
+async def follow(pipeline: Pipeline) -> None:
+    """Make states again for ever, each once its late readings have come to an end. Cancel it to stop."""
+    seen: dict[str, tuple[int, float, float]] = {}
+    while True:
+        await asyncio.sleep(QUIET_S / 2)
+        now_s = pipeline.clock.monotonic_s()
+        late = pipeline.judge.late
+        seen = {meter: known for meter, known in seen.items() if meter in late}
+        for meter in list(late):
+            count = pipeline.judge.marks[meter]
+            first_s = seen[meter][1] if meter in seen else now_s
+            if meter not in seen or seen[meter][0] != count:
+                seen[meter] = count, first_s, now_s
+            if now_s - seen[meter][2] >= QUIET_S or now_s - first_s >= LONGEST_S:
+                seen.pop(meter)
+                await catch_up(pipeline, meter, between=pipeline.between)
+
+
+async def catch_up(pipeline: Pipeline, meter: str, *, between: Between) -> None:
+    """Make the state of a meter again from its oldest late reading on."""
+    from_ms = pipeline.judge.late.get(meter)
+    if from_ms is None:
+        return
+    try:
+        done = await rebuild(pipeline, meter, from_ms=from_ms, between=between)
+    except (Unavailable, WireError) as error:
+        log.warning("%s: its late readings are not judged yet: %s", meter, error)
+        return
+    if done.note:
+        log.warning("%s: readings of %d came too late to be judged: %s", meter, from_ms, done.note)
+    log.info("%s: %d readings judged again, %d intervals revised", meter, done.readings, done.revised)
