@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from collector.pure.budget import BusCost, EdgeCost, edge_cost
+from collector.pure.sentinel import sentinels
 from config import loader
 from config.edge import EdgeFile
+from config.edge_rules import has_no_transactions
 from config.explain import shown
 from config.plant import PlantFile
 from config.profiles import Profile
@@ -84,6 +86,11 @@ def _edge(finding: Finding, edge: EdgeFile) -> None:
     finding.cost = edge_cost(edge, profiles)
     for bus in finding.cost.buses:
         _bus(finding, bus)
+        if has_no_transactions(bus.bus.url) and not sentinels(bus.bus.meter, profiles):
+            finding.notes.append(
+                f"bus {shown(bus.bus.id)}: no profile on it names a register that never changes (`identify.address`), "
+                "so no read of each cycle proves that replies still belong to their requests"
+            )
     untried = sorted(name for name, profile in profiles.items() if profile.verification == "documented")
     if untried:
         finding.notes.append(f"from documents, not tried on a device: {', '.join(untried)}")

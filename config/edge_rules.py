@@ -65,6 +65,12 @@ def _url_faults(index: int, bus: Bus) -> Iterator[Fault]:
         yield from _serial_faults(key, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
+def has_no_transactions(url: str) -> bool:
+    """Tell whether replies on a bus do not say which request they answer: RTU, and gateways that echo no ids."""
+    parts = urlsplit(url)
+    return parts.scheme != "tcp" or parts.query == NO_IDS
+
+
 def _serial_faults(key: tuple[str | int, ...], options: dict[str, str]) -> Iterator[Fault]:
     for name in options.keys() - {"baud", "format"}:
         yield Fault(key, "has an unknown option", shown(name), "baud, format")

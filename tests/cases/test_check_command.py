@@ -161,3 +161,22 @@ meter = [
     ]
     assert any("before the CT and PT ratio" in note and note.endswith(": chint-dtsu666") for note in edge["notes"])
     assert any("not tried on a device: eastron-sdm72d-m" in note for note in edge["notes"])
+
+
+@pytest.mark.parametrize(
+    ("url", "profile", "told"),
+    [
+        ("rtu:///dev/ttyUSB0?baud=9600&format=8N1", "schneider-iem3xxx", True),
+        ("tcp://192.0.2.10:502?ids=none", "schneider-iem3xxx", True),
+        ("tcp://192.0.2.10:502", "schneider-iem3xxx", False),
+        ("rtu-tcp://192.0.2.10:4001", "eastron-sdm630", False),
+    ],
+)
+def test_a_line_on_which_nothing_constant_can_be_read_is_told(url: str, profile: str, told: bool, tmp_path: Path, capsys: Capture) -> None:  # noqa: FBT001
+    file = tmp_path / "edge.toml"
+    meter = f'id = "m"\nunit = 1\nprofile = "{profile}"\nonly = ["import_energy"]\n'
+    head = '[edge]\nid = "hall-a"\n[broker]\nurl = "mqtt://127.0.0.1:1883"\n'
+    file.write_text(f'{head}[[bus]]\nid = "line-1"\nurl = "{url}"\n[[bus.meter]]\n{meter}', encoding="utf-8")
+    (edge,) = _json(capsys, "check", str(file))
+    assert edge["errors"] == []
+    assert any('bus "line-1": no profile on it names a register that never changes' in note for note in edge["notes"]) == told
