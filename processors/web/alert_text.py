@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from driftwatt.alerts import DISMISS_REASONS, Alert, HistoryLine, Range
+from processors.pure import savings
 from processors.view import PlantView
+from processors.web import saving_text
 from processors.web.text import Figure, Text
 
 ICONS = {
@@ -25,6 +27,8 @@ def icon(alert: Alert) -> str:
     """Return the sign of an alert's kind and state."""
     if alert.state == "shelved":
         return "s-shelved"
+    if alert.state == "closed" and savings.followed(alert):
+        return "s-clock" if savings.state(alert) == "verifying" else "s-tick"
     if alert.state == "closed":
         return "s-tick" if alert.closed_reason in {"fixed", "resolved", None} else "s-dash"
     if alert.kind in {"data", "device"}:
@@ -118,6 +122,8 @@ def state_text(view: PlantView, text: Text, alert: Alert) -> str:
     if alert.state == "suppressed":
         parent = view.alert(alert.parent or "")
         return text.words("state.suppressed", parent=title(view, text, parent) if parent else "")
+    if alert.state == "closed" and alert.saving is not None:
+        return saving_text.word(text, alert, view.now_ms())
     if alert.state == "closed":
         reason = f"reason.{alert.closed_reason}"
         return f"{text.words['state.closed']}: {text.words[reason].lower()}" if reason in text.words else text.words["state.closed"]

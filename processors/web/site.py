@@ -33,7 +33,7 @@ JS_WORDS = (
     "age.now", "age.s", "age.min", "age.h", "age.d", "age.ago_s", "age.ago_min", "age.ago_h", "live.offline", "action.offline",
     "banner.offline_head", "banner.offline_rest", "announce.alerts", "announce.back", "chart.expected_short", "common.undo", "ack.done",
     "reason.checking", "reason.production", "reason.planned", "reason.known", "reason.other", "done.shelve", "done.comment",
-    "done.dismiss", "done.fixed", "err.failed",
+    "done.dismiss", "done.fixed", "err.failed", "form.needed",
 )  # fmt: skip
 
 
@@ -81,7 +81,8 @@ class Site:
         """Return who is asking. Language: address, cookie, browser, plant. Theme: address, cookie, system."""
         wishes = (request.query_params.get("lang"), request.cookies.get("dw_lang"), request.headers.get("accept-language"))
         chosen = choose(wishes, self.view.plant.plant.language)
-        theme = request.query_params.get("theme") or request.cookies.get("dw_theme") or "auto"
+        wall = "dark" if "wall" in request.query_params else None
+        theme = request.query_params.get("theme") or wall or request.cookies.get("dw_theme") or "auto"
         cookie = self.tokens.visitor(request)
         person = self.sessions.person(request.cookies.get(COOKIE, ""))
         return Visit(

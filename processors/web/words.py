@@ -36,8 +36,11 @@ class Words:
         return iter(self._table)
 
     def __call__(self, key: str, **args: str) -> str:
-        """Return the sentence with `{name}` replaced; an argument that is missing leaves its place visible."""
-        sentence = self[key]
+        """Return the sentence with `{name}` replaced; an argument that is missing leaves its place visible.
+
+        Where `n` is 1 the sentence `key.one` is taken, if there is one.
+        """
+        sentence = self[f"{key}.one"] if args.get("n") == "1" and f"{key}.one" in self._table else self[key]
         for name, value in args.items():
             sentence = sentence.replace("{" + name + "}", value)
         return sentence

@@ -15,7 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from config.plant import PlantFile
-from driftwatt.alerts import Alert, HistoryLine, Range
+from driftwatt.alerts import Alert, HistoryLine, Range, Saving, Verdict
 from driftwatt.errors import Refused
 from driftwatt.readings import Quality, Reading
 from processors.pure.board import Answer, EdgeNow, MeterNow, Progress, Snapshot
@@ -394,6 +394,27 @@ def compressor_alert() -> Alert:
         message_args={"actual_kw": 11.2, "expected_kw": 4.1},
         history=(HistoryLine(at("2026-11-16 06:05"), "opened"),),
     )
+
+
+def repaired_alert() -> Alert:
+    """Return an alert that was mended three weeks ago: its saving was looked at once."""
+    fixed_ms = at("2026-10-29 09:00")
+    saving = Saving(
+        fixed_ms, "off", all_day=False, theta=(0.1,), level=40.0, before=Range(38, 30, 46), before_days=14, cost=1435.0, co2e_kg=0.6592,
+        days=21, kwh=21.0, ordinal=1, end_ms=fixed_ms, low=21,
+        verdicts=(Verdict(fixed_ms + 15 * 86_400_000, 14, "verified", 14, 1.0, Range(37, 29, 45), Range(19e6, 15e6, 23e6), 8900.0),),
+    )  # fmt: skip
+    lines = (
+        HistoryLine(at("2026-10-14 06:05"), "opened"),
+        HistoryLine(fixed_ms, "fixed", "minh", "fixed", "lắp cảm biến"),
+        HistoryLine(fixed_ms + 15 * 86_400_000, "saving_verified", reason="14"),
+    )
+    return replace(
+        compressor_alert(), id="7" * 16, state="closed", meter="lighting", area="building", since_ms=at("2026-10-12 22:00"),
+        opened_ms=at("2026-10-14 06:05"), cleared_ms=fixed_ms, closed_reason="fixed", expected_kw=6.3, actual_kw=11.0,
+        excess_kwh=Range(640, 500, 780), cost=Range(918_000, 720_000, 1_120_000), per_day={"kwh": 38, "cost": 54_500, "hours": 8},
+        saving=saving, history=lines,
+    )  # fmt: skip
 
 
 def other_alerts() -> tuple[Alert, ...]:

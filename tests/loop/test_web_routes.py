@@ -27,6 +27,7 @@ from tests.loop.plant_on_paper import (
     plant_file,
     policies,
     reading,
+    repaired_alert,
 )
 
 ALERT = compressor_alert().id
@@ -425,3 +426,34 @@ def test_energy_of_today_goes_on_with_the_counter_after_the_last_closed_interval
         grown = replace(now, values={**now.values, "import_energy": now.values["import_energy"] + 500})
         assert page.view.energy_wh("furnace-1", now) > closed
         assert page.view.energy_wh("furnace-1", grown) - page.view.energy_wh("furnace-1", now) == pytest.approx(500)
+
+
+def test_a_repaired_alert_shows_its_saving_with_band_looks_and_method() -> None:
+    with PaperPage(alerts=(repaired_alert(),)) as page:
+        text = page.ask(f"/alerts/{repaired_alert().id}?lang=en").text
+        assert "Estimate after the fix" in text
+        assert "37 ± 8" in text.replace("\u00a0", " ")
+        assert "looked at on 28 Nov" in text.replace("\u00a0", " ")
+        assert "IPMVP option B" in text
+        assert "if left as is" not in text, "nothing is lost any more"
+        assert "being verified" in page.ask("/alerts?lang=en").text
+
+
+def test_one_acknowledgement_is_told_in_the_singular() -> None:
+    acked = replace(compressor_alert(), state="acked", ack_by="lan", ack_at_ms=compressor_alert().opened_ms + 60_000, ack_reason="known")
+    with PaperPage(alerts=(acked,)) as page:
+        assert "1 acknowledgement<" in page.ask("/alerts?lang=en").text
+
+
+def test_a_chart_is_compared_with_the_weeks_before_or_another_meter() -> None:
+    with PaperPage() as page:
+        for wish, word in (("before", "same weekdays"), ("compressor-1", "Máy nén khí 1")):
+            text = page.ask(f"/meters/compressor-3?lang=en&range=week&compare={wish}").text
+            assert f'"compare":[{{"text":"{word}' in text or f'"text":"Before, {word}' in text
+            assert f"&amp;compare={wish}" in text, "it stays while stepping"
+        assert '"compare":[]' in page.ask("/meters/compressor-3?compare=nobody").text
+
+
+def test_the_wall_screen_is_dark_by_itself() -> None:
+    with PaperPage() as page:
+        assert 'data-theme="dark" class="wall"' in page.ask("/?wall=1").text

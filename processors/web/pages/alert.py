@@ -11,7 +11,7 @@ from starlette.responses import Response
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.view import DAY_MS, PlantView
-from processors.web import alert_charts, alert_text, pricing
+from processors.web import alert_charts, alert_text, pricing, saving_text
 from processors.web.pages.overview import sheets
 from processors.web.site import Site
 from processors.web.text import Figure, Text
@@ -62,6 +62,7 @@ async def alert(request: Request) -> Response:
         why=why(view, text, found),
         causes=[_cause(text, kind if kind in CAUSES else "other", n) for n in (1, 2, 3)] if found.kind == "waste" else [],
         history=_history(view, text, found),
+        saving=saving_text.panel(text, found, view.now_ms()),
         **context,
         **sheets(view, text),
     )
@@ -117,7 +118,17 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
         scale = kwh / share.value if share and share.value > 0 else 0.0
         band = f" ({text.number(share.low * scale)}–{text.number(share.high * scale)})" if share and scale else ""
         co2 = f" · {text.co2(alert.co2e_kg * scale)}" if alert.co2e_kg and scale else ""
-        found.append(Fact(say["al.per_day"], text.about(cost) if cost else text.energy(kwh), f"{text.energy(kwh)}{band}{co2}", doubt))
+        closed = alert.state == "closed"
+        found.append(
+            Fact(
+                say["al.per_day_was" if closed else "al.per_day"],
+                text.about(cost) if cost else text.energy(kwh),
+                f"{text.energy(kwh)}{band}{co2}",
+                doubt,
+            )
+        )
+    if alert.state == "closed":
+        return found + _in_all(text, alert)
     if alert.per_month_cost and alert.per_month_cost.value > 0:
         so_far = (
             say("al.so_far", energy=str(text.energy(alert.excess_kwh.value)), money=str(text.about(alert.cost.value)).removeprefix("≈ "))
@@ -134,6 +145,19 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
             )
         )
     return found
+
+
+def _in_all(text: Text, alert: Alert) -> list[Fact]:
+    """Return what a closed alert came to: nothing is lost any more, so no rate is told."""
+    say, kwh = text.words, alert.excess_kwh
+    if kwh is None or kwh.value <= 0:
+        return []
+    if alert_text.voided(alert):
+        return [Fact(say["al.total_was"], Figure("–", ""), say["al.voided"])]
+    energy = f"{text.energy(kwh.value)} {alert_text.spread(text, kwh)}"
+    if alert.cost is None:
+        return [Fact(say["al.total_was"], text.energy(kwh.value), alert_text.spread(text, kwh))]
+    return [Fact(say["al.total_was"], text.about(alert.cost.value), f"{energy}, {say['tou.before_vat']}")]
 
 
 def _using(view: PlantView, text: Text, alert: Alert, reading: Reading | None) -> Fact:

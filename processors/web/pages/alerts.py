@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from driftwatt.alerts import Alert
+from processors.pure import savings
 from processors.view import PlantView
 from processors.web import alert_text
 from processors.web.pages.overview import sheets
@@ -23,7 +24,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "data": ("data", "device"),
     "all": ("waste", "limit", "data", "device"),
 }
-GROUPS = ("unacked", "cleared_unacked", "acked", "shelved", "suppressed", "closed")
+GROUPS = ("unacked", "cleared_unacked", "acked", "shelved", "verifying", "suppressed", "closed")
 CLOSED_SHOWN = 30
 
 
@@ -118,6 +119,11 @@ def _bare(text: Text, amount: float) -> str:
     return str(text.about(amount)).removeprefix("≈ ")
 
 
+def group_of(alert: Alert) -> str:
+    """Return the group of the inbox that an alert stands in."""
+    return "verifying" if alert.state == "closed" and savings.followed(alert) else alert.state
+
+
 def _groups(
     view: PlantView, visit: Visit, alerts: Sequence[Alert], *, asked: str, area: str, tab: str
 ) -> list[tuple[str, str, list[Line]]]:
@@ -126,7 +132,7 @@ def _groups(
     for state in GROUPS:
         if state == "suppressed" and tab != "all":
             continue
-        found = [each for each in alerts if each.state == state and (not area or each.area == area)]
+        found = [each for each in alerts if group_of(each) == state and (not area or each.area == area)]
         found.sort(
             key=lambda each: (
                 (-(each.per_day.get("cost", 0.0)), -each.opened_ms) if state != "closed" else (-(each.cleared_ms or each.updated_ms), 0)

@@ -16,7 +16,7 @@ from driftwatt.alerts import Alert
 from driftwatt.clock import rfc3339
 from processors.pure.calendar import day_start_ms, local
 from processors.view import DAY_MS, PlantView, Span
-from processors.web import alert_text, charts, heat
+from processors.web import alert_text, charts, comparison, heat
 from processors.web.figures import open_alerts
 from processors.web.meter_figures import electric_head, electrical, five
 from processors.web.site import Site
@@ -67,6 +67,9 @@ async def meter(request: Request) -> Response:
     current = open_alerts(mine)
     now = view.board.snapshot().meters.get(choice.meter.id)
     drawn = charts.chart(view, text, span, alerts=mine)
+    against = compared(request, view, choice)
+    if against:
+        drawn["compare"] = await comparison.line(view, text, choice, against)
     return site.page(
         request,
         "meter.html",
@@ -79,20 +82,33 @@ async def meter(request: Request) -> Response:
         warn=_warning(text, current[0]) if current else "",
         warn_href=f"/alerts/{current[0].id}" if current else "",
         warn_icon=alert_text.icon(current[0]) if current else "",
-        ranges=[(each, f"?range={each}&day={request.query_params.get('day', '')}") for each in RANGES],
+        ranges=[(each, _with(f"?range={each}&day={request.query_params.get('day', '')}", against)) for each in RANGES],
         range=choice.range,
+        day=request.query_params.get("day", ""),
         heading=_heading(choice, view, text),
-        previous=_step(choice, -1, view),
-        next=_step(choice, 1, view),
+        previous=_with(_step(choice, -1, view), against),
+        next=_with(_step(choice, 1, view), against),
         figures=five(view, text, span),
         chart_data=drawn,
         legend_items=_legend(drawn, text),
+        compare=comparison.choices(view, text, choice, against),
+        compare_now=comparison.name(view, text, against),
         table=_table(span, text),
         electric=electrical(now.reading if now else None, text, view),
         electric_head=electric_head(now.reading if now else None, text),
         csv=f"/meters/{choice.meter.id}/day.csv?range={choice.range}&day={choice.first + timedelta(days=RANGES[choice.range] - 1)}",
         **await heat.four_weeks(view, text, choice.meter.id, mine),
     )
+
+
+def compared(request: Request, view: PlantView, choice: Choice) -> str:
+    """Return what the chart is compared with: `before`, the id of another meter, or nothing."""
+    wish = request.query_params.get("compare", "")
+    return wish if wish == comparison.BEFORE or (wish in view.meters and wish != choice.meter.id) else ""
+
+
+def _with(query: str, against: str) -> str:
+    return f"{query}&compare={against}" if query and against else query
 
 
 def _warning(text: Text, alert: Alert) -> str:
@@ -138,7 +154,7 @@ def _legend(data: charts.Chart, text: Text) -> list[tuple[str, str]]:
         items.append(("gap", say["chart.missing"]))
     if data["events"]:
         items.append(("event", say["chart.waste"]))
-    return items
+    return items + [(f"c{n}", each["text"]) for n, each in enumerate(data["compare"], 1)]
 
 
 def _table(span: Span, text: Text) -> list[tuple[str, str, str]]:

@@ -59,9 +59,17 @@ async function send(sheet, verb, content, done) {
   }
 }
 
+// The browser would say this in its own language, whatever the page's is.
+function needed(sheet, note) {
+  const error = $(".err", sheet);
+  error.textContent = say("form.needed");
+  error.hidden = false;
+  note.focus();
+}
+
 function content(sheet, verb) {
   const note = $("textarea", sheet);
-  if (note?.required && !note.value.trim()) { note.focus(); note.reportValidity(); return null; }
+  if (note?.required && !note.value.trim()) { needed(sheet, note); return null; }
   const found = { note: note?.value.trim() ?? "" };
   const chosen = $("input:checked", sheet);
   if (verb === "shelve") Object.assign(found, { until_ms: Number(chosen.value), reason: "planned" });
@@ -83,7 +91,7 @@ export function actions({ refreshRegions }) {
     else if (reason) {
       const id = current;
       const note = $("textarea", sheet).value.trim();
-      if (reason === "other" && !note) { $("textarea", sheet).focus(); return; }
+      if (reason === "other" && !note) { needed(sheet, $("textarea", sheet)); return; }
       send(sheet, "ack", { reason, note }, () => {
         again();
         toast(say("ack.done", { reason: say("reason." + reason) }), { label: say("common.undo"), run: () => post(id, "ack", { undo: true }).then(again, (problem) => toast(problem.message)) });

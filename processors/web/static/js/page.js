@@ -3,6 +3,10 @@ import { age, ageText, clock, clockSeconds, say } from "./format.js";
 import { actions } from "./actions.js";
 import { keyboard } from "./keyboard.js";
 
+document.addEventListener("change", (event) => { if ("submit" in event.target.dataset) event.target.form.submit(); });
+// A wall screen stands for years: the picture moves by two pixels every ten minutes.
+if (document.documentElement.classList.contains("wall")) setInterval(() => document.documentElement.classList.toggle("moved"), 600_000);
+
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => root.querySelectorAll(selector);
 const body = document.body;
