@@ -291,6 +291,18 @@ url = "mqtt://127.0.0.1:1"
 [store]
 kind = "sqlite"
 
+[tariff]
+use = "vn-2025-manufacturing-22-110kv"
+schedule = "vn-963-2026"
+vat = 0.08
+currency = "VND"
+
+[factors]
+use = "vn-grid"
+
+[calendar]
+use = "two-shift"
+
 [[meter]]
 id = "m1"
 edge = "hall-a"
@@ -321,15 +333,17 @@ def test_a_corrected_ratio_and_rebuild_write_the_next_revision_and_leave_reading
         return energy(pipeline)
 
     before = asyncio.run(live())
+    code, told = driftwatt("rebuild", file, "--from", "2020-01-01")
+    assert (code, told[0]["revised"]) == (0, len(before) + len(before) // 4 + 1), "now they have the prices of the file"
     code, told = driftwatt("rebuild", file, "--compare", "--from", "2020-01-01")
     assert (code, told[0]["equal"], told[0]["readings"]) == (0, True, 172)
     file.write_text(PLANT.replace("ct_ratio = 1.0", "ct_ratio = 40.0"))
     code, told = driftwatt("rebuild", file, "--compare", "--from", "2020-01-01")
-    assert (code, told[0]["revised"], told[-1]["equal"]) == (1, len(before) + len(before) // 4, False)
+    assert (code, told[0]["revised"], told[-1]["equal"]) == (1, len(before) + len(before) // 4 + 1, False)
     assert driftwatt("rebuild", file, "--from", "2020-01-01")[0] == 0
     assert driftwatt("rebuild", file, "--compare", "--from", "2020-01-01")[0] == 0
     pipeline, _ = bench(folder, ("m1",))
     after = energy(pipeline)
-    assert [interval.rev for interval in after] == [1] * len(before)
+    assert [interval.rev for interval in after] == [2] * len(before)
     assert [interval.import_wh for interval in after] == pytest.approx([interval.import_wh * 40 for interval in before])
     assert pipeline.store.whole_readings("m1", 0, NOW_MS, 1)[0].values["active_power"] == course(0.01)[0].values["active_power"]
