@@ -1,0 +1,264 @@
+"""Mosquitto, InfluxDB 1.8, processor, collector and stage as processes around one folder, each of which can be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.coded import PROFILE, profile_toml
+from tests.chaos.stage import GATEWAYS, METERS, TIMEOUT_S
+
+EDGE = """
+[edge]
+id = "hall-a"
+data_dir = "data"
+clock = "trust"
+profile_dirs = ["profiles"]
+[broker]
+url = "mqtt://127.0.0.1:{broker}"
+[outbox]
+keep = "1h"
+max_bytes = "200MB"
+tail = "{tail}"
+commit_every = "300ms"
+"""
+BUS = '[[bus]]\nid = "line-{n}"\nurl = "tcp://127.0.0.1:{port}"\ntimeout = "{timeout}ms"\n'
+BUS_METER = '[[bus.meter]]\nid = "m{n}"\nunit = {n}\nprofile = "' + PROFILE + '"\nevery = "250ms"\n'
+PLANT = """
+[plant]
+id = "chaos"
+name = "Chaos"
+timezone = "Asia/Ho_Chi_Minh"
+data_dir = "data"
+[broker]
+url = "mqtt://127.0.0.1:{broker}"
+[store]
+{store}
+[web]
+listen = "127.0.0.1:{web}"
+[tariff]
+use = "vn-2025-manufacturing-22-110kv"
+schedule = "vn-963-2026"
+[factors]
+use = "vn-grid"
+[calendar]
+use = "two-shift"
+"""
+PLANT_METER = '[[meter]]\nid = "m{n}"\nname = "M{n}"\n'
+INFLUX = """
+reporting-disabled = true
+bind-address = "127.0.0.1:0"
+[meta]
+dir = "{folder}/influx/meta"
+[data]
+dir = "{folder}/influx/data"
+wal-dir = "{folder}/influx/wal"
+query-log-enabled = false
+[http]
+bind-address = "127.0.0.1:{port}"
+log-enabled = false
+{more}
+"""
+DATABASE = "chaos"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def program(name: str) -> str | None:
+    """Return where mosquitto or influxd is, None when it is nowhere."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "driftwatt/bin"
+    places = (os.environ.get("DRIFTWATT_INFLUXD") if name == "influxd" else None, cache / name, Path.home() / "go/bin" / name)
+    found = next((str(place) for place in places if place and Path(place).exists()), None)
+    return found or shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+class Herd:
+    """The processes by name. `store` is `influxdb` or `sqlite`."""
+
+    def __init__(self, folder: Path, *, store: str, seed: int, tail: str = "60s", influx: str = "") -> None:
+        self.folder, self.store, self.seed = folder, store, seed
+        self.kills: Counter[str] = Counter()
+        self.killed_at: list[tuple[str, int]] = []
+        self.peak_mb: dict[str, float] = {}
+        self._tail, self._influx = tail, influx
+        self._ports = {name: free_port() for name in ("broker", "influx", "web")}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def victims(self) -> tuple[str, ...]:
+        """Return who may be killed."""
+        return ("collect", "process", "broker", "influx") if self.store == "influxdb" else ("collect", "process", "broker")
+
+    @property
+    def influx_port(self) -> int:
+        """Return where InfluxDB itself listens."""
+        return self._ports["influx"]
+
+    def start(self) -> None:
+        """Start everything and wait until readings are stored."""
+        self._servers()
+        stage = [sys.executable, "-m", "tests.chaos.stage", str(self.folder), "--broker", str(self._ports["broker"])]
+        self.spawn("stage", [*stage, "--store", str(self.influx_port), "--seed", str(self.seed)], out="stage.out")
+        self.wait("the stage stands", lambda: (self.folder / "stage.out").read_text().endswith("\n"), within_s=30)
+        self._write_files(json.loads((self.folder / "stage.out").read_text()))
+        for name in ("process", "collect"):
+            self.begin(name)
+        self.wait("readings are stored", lambda: self.stored() > METERS, within_s=60)
+
+    def _servers(self) -> None:
+        more = self._influx
+        (self.folder / "influx.conf").write_text(INFLUX.format(folder=self.folder, port=self.influx_port, more=more), encoding="utf-8")
+        (self.folder / "mosquitto.conf").write_text(
+            f"listener {self._ports['broker']} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_packet_size 200000\n",
+            encoding="utf-8",
+        )
+        self.begin("broker")
+        if self.store == "influxdb":
+            self.begin("influx")
+            self.wait("InfluxDB answers", lambda: self.influx(f"CREATE DATABASE {DATABASE}", post=True) is not None, within_s=30)
+
+    def _write_files(self, ports: dict[str, Any]) -> None:
+        (self.folder / "profiles").mkdir()
+        (self.folder / "profiles" / f"{PROFILE}.toml").write_text(profile_toml(), encoding="utf-8")
+        edge = EDGE.format(broker=ports["edge"], tail=self._tail)
+        for at, port in enumerate(ports["gateways"]):
+            edge += BUS.format(n=at, port=port, timeout=round(TIMEOUT_S * 1000))
+            edge += "".join(BUS_METER.format(n=n) for n in range(1 + at, METERS + 1, GATEWAYS))
+        (self.folder / "edge.toml").write_text(edge, encoding="utf-8")
+        store = 'kind = "sqlite"'
+        if self.store == "influxdb":
+            store = f'kind = "influxdb"\nurl = "http://127.0.0.1:{ports["store"]}"\ndatabase = "{DATABASE}"'
+        plant = PLANT.format(broker=ports["plant"], store=store, web=self._ports["web"])
+        (self.folder / "plant.toml").write_text(plant + "".join(PLANT_METER.format(n=n) for n in range(1, METERS + 1)), encoding="utf-8")
+
+    def begin(self, name: str, *more: str) -> None:
+        """Start one of them."""
+        words = {
+            "process": [sys.executable, "-m", "driftwatt", "process", str(self.folder / "plant.toml")],
+            "collect": [sys.executable, "-m", "driftwatt", "collect", str(self.folder / "edge.toml")],
+            "broker": [program("mosquitto") or "mosquitto", "-c", str(self.folder / "mosquitto.conf")],
+            "influx": [program("influxd") or "influxd", "run", "-config", str(self.folder / "influx.conf")],
+        }[name]
+        self.spawn(name, [*words, *more], out=f"{name}.log")
+
+    def spawn(self, name: str, words: list[str], *, out: str) -> None:
+        """Start a process that dies with this one."""
+        with (self.folder / out).open("ab") as file:
+            self._children[name] = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL if name == "stage" else subprocess.STDOUT,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+            )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        """End one by SIGKILL, as a power cut would, and start it again."""
+        self.look()
+        child = self._children[name]
+        self.killed_at.append((name, time.time_ns() // 1_000_000))
+        child.kill()
+        child.wait()
+        self.kills[name] += 1
+        self.begin(name)
+
+    def stop_and_go(self, name: str, seconds: float) -> None:
+        """Let one stand still for a while."""
+        self._children[name].send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._children[name].send_signal(signal.SIGCONT)
+
+    def end(self, name: str, within_s: float = 20) -> int:
+        """Ask one to end; return its exit code."""
+        child = self._children.pop(name)
+        child.terminate()
+        return child.wait(within_s)
+
+    def calm(self) -> None:
+        """End all faults of the stage."""
+        self._children["stage"].send_signal(signal.SIGUSR1)
+
+    def running(self, name: str) -> bool:
+        """Whether it runs."""
+        return name in self._children and self._children[name].poll() is None
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for child in self._children.values():
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            child.wait()
+
+    def look(self) -> None:
+        """Remember the largest resident memory of the daemons."""
+        for name in ("collect", "process"):
+            self.peak_mb[name] = max(self.peak_mb.get(name, 0.0), self.resident_mb(name))
+
+    def resident_mb(self, name: str) -> float:
+        """Return resident memory in MB, 0 when it does not run."""
+        try:
+            lines = Path(f"/proc/{self._children[name].pid}/status").read_text(encoding="ascii").splitlines()
+        except (OSError, KeyError):
+            return 0.0
+        return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:")), 0.0)
+
+    def stored(self) -> int:
+        """Return how many readings the plant's books call stored."""
+        return int(self.total("plant.toml").get("stored", 0))
+
+    def total(self, file: str) -> dict[str, Any]:
+        """Return the last line of `driftwatt ledger FILE --json`, empty when there is none."""
+        lines = self.ledger(file)
+        return lines[-1]["total"] | {"balanced": lines[-1]["balanced"]} if lines and "total" in lines[-1] else {}
+
+    def ledger(self, file: str) -> list[dict[str, Any]]:
+        """Return the lines of `driftwatt ledger FILE --json`."""
+        told = self.driftwatt("ledger", file, "--json")
+        return [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+
+    def driftwatt(self, command: str, file: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command about a file of this folder."""
+        words = [sys.executable, "-m", "driftwatt", command, str(self.folder / file), *more]
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+
+    def influx(self, query: str, *, post: bool = False) -> dict[str, Any] | None:
+        """Return what InfluxDB answers, None while it does not."""
+        asked = urllib.parse.urlencode({"q": query, "db": DATABASE, "epoch": "ms"})
+        url = f"http://127.0.0.1:{self.influx_port}/query"
+        try:
+            with urllib.request.urlopen(url if post else f"{url}?{asked}", asked.encode() if post else None, timeout=120) as answer:
+                found: dict[str, Any] = json.loads(answer.read())
+                return found
+        except (urllib.error.URLError, OSError):
+            return None
+
+    def wait(self, what: str, done: Callable[[], bool], *, within_s: float) -> None:
+        """Return when `done()` is true. Raises AssertionError with the last words of everybody."""
+        deadline = time.monotonic() + within_s
+        while not done():
+            if time.monotonic() > deadline:
+                words = {path.name: path.read_text(encoding="utf-8", errors="replace")[-800:] for path in self.folder.glob("*.log")}
+                raise AssertionError(f"not reached in {within_s} s: {what}; {json.dumps(words, indent=1)}")
+            time.sleep(0.2)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
