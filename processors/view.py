@@ -201,6 +201,10 @@ class PlantView:
         """Return closed intervals of a kind, newest revision each. Raises Unavailable."""
         return await asyncio.to_thread(self._store.intervals, kind, meter, start_ms, end_ms)
 
+    async def expected(self, meter: str, start_ms: int, end_ms: int) -> list[ExpectedPower]:
+        """Return expected power by quarter-hour. Raises Unavailable."""
+        return await asyncio.to_thread(self._store.expected, meter, start_ms, end_ms)
+
     def alert(self, alert: str) -> Alert | None:
         """Return the alert with an id, None where there is none."""
         return next((each for each in self.book.alerts() if each.id == alert), None)

@@ -20,7 +20,7 @@ from processors.pure.gauges import Gauge
 from processors.view import PlantView
 from processors.web import api, metrics, openapi
 from processors.web.assets import Assets
-from processors.web.pages import account, alert, alerts, meter, meters, overview
+from processors.web.pages import account, alert, alerts, meter, meters, overview, reports
 from processors.web.security import Gate, host_names, split_listen
 from processors.web.sessions import Account, Sessions
 from processors.web.site import STATIC, Site
@@ -86,6 +86,8 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/meters/{id}/day.csv", meter.csv),
         Route("/alerts", alerts.alerts),
         Route("/alerts/{id}", alert.alert),
+        Route("/reports", reports.reports),
+        Route("/reports/{month}.csv", reports.as_csv),
         Route("/signin", account.sign_in, methods=["GET", "POST"]),
         Route("/signout", account.sign_out, methods=["POST"]),
         Route("/api/v1/live", api.live),

@@ -28,7 +28,7 @@ from processors.web.words import choose
 HERE = Path(str(resources.files("processors.web")))
 STATIC = HERE / "static"
 YEAR_S = 31_536_000
-SECTIONS = (("overview", "/"), ("meters", "/meters"), ("alerts", "/alerts"))
+SECTIONS = (("overview", "/"), ("meters", "/meters"), ("alerts", "/alerts"), ("reports", "/reports"))
 JS_WORDS = (
     "age.now", "age.s", "age.min", "age.h", "age.d", "age.ago_s", "age.ago_min", "age.ago_h", "live.offline", "action.offline",
     "banner.offline_head", "banner.offline_rest", "announce.alerts", "announce.back", "chart.expected_short", "common.undo", "ack.done",

@@ -41,6 +41,8 @@ PAGES = (
     "/alerts",
     "/alerts?tab=all",
     f"/alerts/{ALERT}",
+    "/reports",
+    "/reports?month=2026-10",
 )
 
 
@@ -457,3 +459,20 @@ def test_a_chart_is_compared_with_the_weeks_before_or_another_meter() -> None:
 def test_the_wall_screen_is_dark_by_itself() -> None:
     with PaperPage() as page:
         assert 'data-theme="dark" class="wall"' in page.ask("/?wall=1").text
+
+
+def test_the_monthly_report_adds_up_and_downloads() -> None:
+    with PaperPage(alerts=(compressor_alert(), repaired_alert())) as page:
+        text = page.ask("/reports?month=2026-10&lang=en").text.replace("\u00a0", " ")
+        assert "Energy report 10/2026" in text
+        assert "37 ± 8 kWh/day" in text
+        assert "unconfirmed: hours vn-963-2026" in text
+        assert "goes on" not in text, "November's waste is not October's"
+        rows = [line.split(",") for line in page.ask("/reports/2026-10.csv").text.splitlines()]
+        table = {row[1]: row for row in rows[1:] if row[0] == "meter"}
+        assert set(table) == set(METERS)
+        kwh, parts = float(table["incomer"][2]), [float(part) for part in table["incomer"][3:6]]
+        assert kwh == pytest.approx(sum(parts), abs=0.01)
+        assert f"{kwh:,.0f}" in text
+        assert [row[1] for row in rows if row[0] == "waste"] == [repaired_alert().id]
+        assert "goes on" in page.ask("/reports?lang=en").text

@@ -1,5 +1,5 @@
 // Single keys for people who watch all day. They can be switched off: localStorage["driftwatt.keys"] = "off".
-const SECTIONS = { o: "/", m: "/meters", a: "/alerts" };
+const SECTIONS = { o: "/", m: "/meters", a: "/alerts", r: "/reports" };
 
 export function keyboard() {
   let gone = 0;

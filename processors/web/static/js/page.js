@@ -3,6 +3,7 @@ import { age, ageText, clock, clockSeconds, say } from "./format.js";
 import { actions } from "./actions.js";
 import { keyboard } from "./keyboard.js";
 
+document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) print(); });
 document.addEventListener("change", (event) => { if ("submit" in event.target.dataset) event.target.form.submit(); });
 // A wall screen stands for years: the picture moves by two pixels every ten minutes.
 if (document.documentElement.classList.contains("wall")) setInterval(() => document.documentElement.classList.toggle("moved"), 600_000);
