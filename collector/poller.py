@@ -7,59 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
-from collector.ports import BusFault, MeterBus, Reply, Request, RowSink
-from collector.pure.absent import TIMES_TO_SEARCH, Found, Survey, halve
-from collector.pure.blocks import Block, MeterPlan
-from collector.pure.patience import FRUITLESS_TO_REOPEN, STEP_MS, is_silence, reconnect_delay_s
+from collector.asking import Asker, Pace
+from collector.ports import BusFault, MeterBus, Request, RowSink
+from collector.proof import Proof
+from collector.pure.answers import Answers
+from collector.pure.blocks import MeterPlan
+from collector.pure.patience import FRUITLESS_TO_REOPEN, STEP_MS, reconnect_delay_s
 from collector.pure.roster import MeterState, PolledMeter
-from collector.pure.sentinel import Watch
-from collector.pure.validate import check
+from collector.searching import Search, Searcher
 from driftwatt.clock import Clock
 from driftwatt.errors import Unavailable
-from driftwatt.readings import ClockState, FailedPoll, Quality, Reading, Row
+from driftwatt.readings import ClockState, FailedPoll, Row
+
+__all__ = ["BusPoller", "Pace", "Search"]
 
 log = logging.getLogger(__name__)
 
-MISSING = int(Quality.MISSING)
+NO_PACE = Pace()
 EARLY_S = 0.002
 """Timers wake up to a clock tick early; a poll that is due this soon is due."""
 HAND_OVER_S = 0.25
 """Rows of a long cycle do not wait for its end longer than this."""
 _SPOKEN = {"complain": logging.WARNING, "repeat": logging.DEBUG}
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How a bus is driven: pause after each request, repetitions after a timeout, when its first poll is due."""
-
-    gap_s: float = 0.0
-    retries: int = 0
-    phase_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Poll:
-    """What the requests of one poll brought: blocks answered, the first fault and the block that met it."""
-
-    answered: int
-    fault: BusFault | None
-    block: Block | None
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How to find the registers that a device lacks, by meter, and where to keep what was found."""
-
-    surveys: Mapping[str, Survey]
-    remember: Callable[[str, Found], None]
-    known: Mapping[str, Found]
-
-
-def _discarded(row: Row) -> Row:
-    return FailedPoll(row.meter, row.t_ms, "mismatch", row.duration_ms, row.clock) if isinstance(row, Reading) else row
 
 
 class BusPoller:
@@ -78,26 +49,22 @@ class BusPoller:
         clock: Clock,
         sink: RowSink,
         stamps: Callable[[], tuple[int, ClockState]],
-        pace: Pace = Pace(),
+        pace: Pace = NO_PACE,
         live: Callable[[Sequence[Row]], None] = lambda _rows: None,
         sentinels: Sequence[Request] = (),
         search: Search | None = None,
     ) -> None:
         self.id = bus_id
         self.connected = False
-        self._link, self._clock, self._sink, self._stamps, self._pace, self._live = link, clock, sink, stamps, pace, live
+        self._link, self._clock, self._sink, self._stamps, self._live = link, clock, sink, stamps, live
+        self._phase_s = pace.phase_s
         self._meters = [PolledMeter(plan) for plan in plans]
-        if search is not None:
-            for meter in self._meters:
-                survey = search.surveys[meter.plan.meter]
-                meter.absent = tuple(survey.where(each) for each in search.known[meter.plan.meter].absent)
-        self._watch = Watch(sentinels if link.shared else ())
-        self._search = search
-        self._unproven: list[Row] = []
-        self._proved_s = float("-inf")
+        self._asker = Asker(link, pace)
+        self._proof = Proof(sentinels if link.shared else (), self._asker)
+        self._searcher = Searcher(bus_id, self._asker, search)
+        for meter in self._meters:
+            self._searcher.recall(meter)
         self._connect_failures = 0
-        self._fruitless = 0  # requests in a row that nobody on the bus answered
-        self._proven = False  # somebody answered since the link was opened
         self._complained = False
         self._stopping = self._resting = False
         self._task: asyncio.Task[None] | None = None
@@ -105,7 +72,7 @@ class BusPoller:
     async def run(self) -> None:
         """Poll until `stop`. Reconnects by itself; raises only what is a fault of this program."""
         self._task = asyncio.current_task()
-        self._all_due(self._clock.monotonic_s() + self._pace.phase_s)
+        self._all_due(self._clock.monotonic_s() + self._phase_s)
         try:
             while not self._stopping:
                 if not self.connected:
@@ -113,9 +80,9 @@ class BusPoller:
                     continue
                 await self._cycle(self._due())
                 if self.connected:
-                    await self._rest(self._clock.sleep_until(min(meter.due_s for meter in self._meters)))
-            if self._unproven:
-                await self._hand_over(self._unproven)
+                    await self._rest(self._clock.sleep_until(min([meter.due_s for meter in self._meters])))
+            if rows := self._proof.rest():
+                await self._hand_over(rows)
         finally:
             self.connected = False
             await self._link.close()
@@ -141,7 +108,11 @@ class BusPoller:
 
     def meters(self) -> tuple[MeterState, ...]:
         """Return what is known of each meter."""
-        return tuple(meter.state() for meter in self._meters)
+        return tuple([meter.state() for meter in self._meters])
+
+    def silent(self) -> tuple[MeterState, ...]:
+        """Return what is known of the meters that do not answer."""
+        return tuple([meter.state() for meter in self._meters if meter.failures and meter.breaker.is_open])
 
     def _all_due(self, at_s: float) -> None:
         for meter in self._meters:
@@ -149,7 +120,9 @@ class BusPoller:
 
     def _due(self) -> list[PolledMeter]:
         horizon_s = self._clock.monotonic_s() + EARLY_S
-        return sorted((meter for meter in self._meters if meter.due_s <= horizon_s), key=lambda meter: meter.due_s)
+        due = [meter for meter in self._meters if meter.due_s <= horizon_s]
+        due.sort(key=lambda meter: meter.due_s)
+        return due
 
     async def _rest(self, pause: Awaitable[None]) -> None:
         self._resting = True
@@ -181,13 +154,13 @@ class BusPoller:
             if self._connect_failures and meter.due_s < now_s:
                 meter.count("link_down", meter.advance(now_s, meter.plan.every_s))
                 meter.due_s = now_s
-        self.connected, self._proven, self._fruitless = True, False, 0
+        self.connected, self._asker.proven, self._asker.fruitless = True, False, 0
         if self._complained:
             log.info("bus %s: connected", self.id)
             self._complained = False
 
     async def _lose_link(self, fault: BusFault) -> None:
-        self._connect_failures = 0 if self._proven else self._connect_failures + 1
+        self._connect_failures = 0 if self._asker.proven else self._connect_failures + 1
         log.log(logging.DEBUG if self._complained else logging.WARNING, "bus %s: %s; connecting again", self.id, fault)
         self._complained = True
         self.connected = False
@@ -206,39 +179,23 @@ class BusPoller:
             row = await self._poll(meter, now_s)
             if row is not None:
                 rows.append(row)
-            if rows and not self._link.shared and self._clock.monotonic_s() - since_s > HAND_OVER_S:
-                await self._hand_over(rows)
-                rows, since_s = [], self._clock.monotonic_s()
-        self._unproven += rows
-        if self._unproven and await self._proved():
-            rows, self._unproven = self._unproven, []
+                if not self._link.shared and self._clock.monotonic_s() - since_s > HAND_OVER_S:
+                    await self._hand_over(rows)
+                    rows, since_s = [], self._clock.monotonic_s()
+        if self._link.shared:
+            self._proof.add(rows)
+            rows = await self._proved()
+        if rows:
             await self._hand_over(rows)
 
-    async def _proved(self) -> bool:
-        """Read a sentinel once a cycle, and tell whether the rows that wait may be handed over: as they are, or as failed ones."""
-        now_s = self._clock.monotonic_s()
+    async def _proved(self) -> list[Row]:
+        """Return the rows that may be handed over."""
         if not self.connected or self._stopping:
-            return True
-        silent = frozenset(meter.plan.unit for meter in self._meters if meter.breaker.is_open)
-        request = self._watch.next(silent) if self._link.shared else None
-        if request is None:
-            return True
-        if now_s - self._proved_s < min(meter.plan.every_s for meter in self._meters) - EARLY_S:
-            return False
-        self._proved_s = now_s
-        try:
-            reply = await self._ask(request, probing=True)
-        except BusFault as fault:
-            if fault.reason in ("exception_1", "exception_2", "exception_3"):
-                self._watch.drop(request)
-            if fault.link_lost:
-                await self._lose_link(fault)
-            return True
-        if not self._watch.judge(request, reply.registers):
-            self._unproven = [_discarded(row) for row in self._unproven]
-            why = f"unit {request.unit} is no longer what it was: the whole cycle is discarded"
-            await self._lose_link(BusFault("mismatch", why, link_lost=True))
-        return True
+            return self._proof.rest()
+        rows, fault = await self._proof.settle(self._meters, self._clock.monotonic_s())
+        if fault is not None:
+            await self._lose_link(fault)
+        return rows
 
     async def _hand_over(self, rows: list[Row]) -> None:
         self._live(rows)
@@ -246,6 +203,7 @@ class BusPoller:
 
     async def _poll(self, meter: PolledMeter, now_s: float) -> Row | None:
         """Return the row of one poll, or None when the breaker or a missing link let no request out."""
+        plan = meter.plan
         if not meter.breaker.allows(now_s):
             meter.count("breaker_open" if meter.breaker.is_open else "busy")
             return None
@@ -253,118 +211,35 @@ class BusPoller:
         t_ms, clock_state = self._stamps()
         if 0 <= meter.last_ms - t_ms <= STEP_MS:  # small corrections of the clock are followed, but no instant is given twice
             t_ms = meter.last_ms + 1
-        values: dict[str, float] = {}
-        doubt: dict[str, int] = {}
-        poll = await self._ask_all(meter, meter.plan.full if full else meter.plan.fast, values, doubt)
-        fault = poll.fault
-        if fault is not None and (fault.link_lost or (self._fruitless >= FRUITLESS_TO_REOPEN and not self._link.wired)):
+        answers = await self._asker.blocks(plan.full if full else plan.fast, gap_s=plan.gap_s, probing=meter.breaker.is_open)
+        fault = answers.fault
+        if fault is not None and (fault.link_lost or (self._asker.fruitless >= FRUITLESS_TO_REOPEN and not self._link.wired)):
             await self._lose_link(fault)
-            if fault.reason == "link" and not poll.answered:
+            if fault.reason == "link" and not answers.answered:
                 meter.due_s = now_s  # nothing was asked: first after the next connect
                 return None
-        if full and poll.answered:
-            meter.slow_due_s = now_s + meter.plan.slow_every_s
-        self._tell(meter, poll)
-        await self._look_for_absent(meter, poll)
+        if full and answers.answered:
+            meter.slow_due_s = now_s + plan.slow_every_s
+        ended_s = self._clock.monotonic_s()
+        self._tell(meter, answers, ended_s)
+        if fault is not None or meter.illegal:
+            await self._searcher.after(meter, answers)
+            ended_s = self._clock.monotonic_s()
         meter.last_ms = t_ms
-        duration_ms = round((self._clock.monotonic_s() - now_s) * 1000)
-        if values:
+        duration_ms = round((ended_s - now_s) * 1000)
+        reading = answers.reading(plan.meter, t_ms, duration_ms, clock_state)
+        if reading is not None:
             meter.last_ok_ms, meter.failures, meter.reason = t_ms, 0, ""
-            return Reading(meter.plan.meter, t_ms, values, doubt, duration_ms, clock_state)
+            return reading
         meter.failures += 1
         meter.reason = fault.reason if fault else "not_available"
-        return FailedPoll(meter.plan.meter, t_ms, meter.reason, duration_ms, clock_state)
+        return FailedPoll(plan.meter, t_ms, meter.reason, duration_ms, clock_state)
 
-    async def _look_for_absent(self, meter: PolledMeter, poll: _Poll) -> None:
-        """After an illegal address told twice, find the registers behind it by halving and leave them out from then on."""
-        search = self._search
-        if poll.fault is None or poll.fault.reason != "exception_2" or poll.block is None or search is None:
-            meter.illegal = 0 if poll.fault is None else meter.illegal
-            return
-        meter.illegal += 1
-        survey = search.surveys.get(meter.plan.meter)
-        if meter.illegal != TIMES_TO_SEARCH or survey is None:
-            return
-        try:
-            absent = await self._halve(survey, poll.block.decoder.quantities)
-        except BusFault as fault:
-            log.info("bus %s: the search for registers of %s ended early: %s", self.id, meter.plan.meter, fault)
-            meter.illegal = 0
-            return
-        was = search.known.get(meter.plan.meter, Found())
-        found = Found(tuple(dict.fromkeys((*was.absent, *absent))), was.narrow or not absent)
-        for quantity in absent:
-            log.warning("bus %s: %s (unit %d): register %s is not there; it is left out from now on",
-                        self.id, meter.plan.meter, meter.plan.unit, survey.where(quantity))  # fmt: skip
-        meter.absent = tuple(survey.where(quantity) for quantity in found.absent)
-        meter.plan = survey.plan(found)
-        search.remember(meter.plan.meter, found)
-
-    async def _halve(self, survey: Survey, quantities: Sequence[str]) -> tuple[str, ...]:
-        halving = halve(quantities)
-        group = next(halving)
-        while True:
-            try:
-                group = halving.send(await self._legal(survey.requests(group)))
-            except StopIteration as done:
-                absent: tuple[str, ...] = done.value
-                return absent
-
-    async def _legal(self, requests: Sequence[Request]) -> bool:
-        for request in requests:
-            try:
-                await self._ask(request)
-            except BusFault as fault:
-                if fault.reason != "exception_2":
-                    raise
-                return False
-        return True
-
-    async def _ask_all(self, meter: PolledMeter, blocks: Sequence[Block], values: dict[str, float], doubt: dict[str, int]) -> _Poll:
-        """Fill `values` and `doubt` from all blocks. After a silence the rest is not asked: a dead unit costs one timeout a poll."""
-        answered, first, at = 0, None, None
-        for block in blocks:
-            if first is None or not (first.link_lost or is_silence(first.reason)):
-                try:
-                    reply = await self._ask(block.request, gap_s=meter.plan.gap_s, probing=meter.breaker.is_open)
-                except BusFault as fault:
-                    if first is None:
-                        first, at = fault, block
-                else:
-                    answered += 1
-                    block.decoder.decode_into(reply.registers, values, doubt)
-                    continue
-            for quantity in block.decoder.quantities:
-                doubt[quantity] = MISSING
-        return _Poll(answered, first, at)
-
-    async def _ask(self, request: Request, *, gap_s: float = 0.0, probing: bool = False) -> Reply:
-        """Return a reply that is believed. Raises BusFault. A probe, and a line without transaction ids, see no repetition."""
-        tries = 1 if probing or self._link.shared else self._pace.retries + 1
-        # A gateway paces its own line, so the model's pause counts only on a line of ours.
-        gap_s = max(self._pace.gap_s, gap_s if self._link.shared else 0.0)
-        while True:
-            tries -= 1
-            try:
-                reply = await self._link.read(request)
-                check(request, reply)
-            except BusFault as fault:
-                self._fruitless = self._fruitless + 1 if fault.reason == "timeout" else 0
-                if fault.reason != "timeout" or fault.link_lost or not tries:
-                    raise
-            else:
-                self._fruitless, self._proven = 0, True
-                self._connect_failures = 0
-                return reply
-            finally:
-                if gap_s:
-                    await asyncio.sleep(gap_s)
-
-    def _tell(self, meter: PolledMeter, poll: _Poll) -> None:
-        word = meter.judge(self._clock.monotonic_s(), answered=poll.answered > 0, fault=poll.fault)
+    def _tell(self, meter: PolledMeter, answers: Answers, now_s: float) -> None:
+        word = meter.judge(now_s, answered=answers.answered > 0, fault=answers.fault)
         if word == "recovered":
             log.info("bus %s: %s (unit %d) answers again", self.id, meter.plan.meter, meter.plan.unit)
-        elif word != "nothing" and poll.block is not None:
-            where = poll.block.request
+        elif word != "nothing" and answers.block is not None:
+            where = answers.block.request
             log.log(_SPOKEN[word], "bus %s: %s (unit %d), %s registers 0x%04X to 0x%04X: %s", self.id, meter.plan.meter, meter.plan.unit,
-                    where.kind, where.address, where.address + where.count - 1, poll.fault)  # fmt: skip
+                    where.kind, where.address, where.address + where.count - 1, answers.fault)  # fmt: skip

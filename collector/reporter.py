@@ -104,9 +104,8 @@ class Reporter:
         for code, text in self._file_says.items():
             yield code, "", text
         for poller in self._pollers():
-            for meter in poller.meters():
-                if meter.state == "silent":
-                    yield "meter_silent", meter.id, f"bus {poller.id}: {meter.id} (unit {meter.unit}) does not answer: {meter.reason}"
+            for meter in poller.silent():
+                yield "meter_silent", meter.id, f"bus {poller.id}: {meter.id} (unit {meter.unit}) does not answer: {meter.reason}"
 
 
 def _bus(poller: BusPoller, now_ms: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import mmap
 import struct
 import time
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+GRAIN_S = 0.005
 _INSTANT = struct.Struct("<q")
 
 
@@ -36,7 +38,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks. Sleepers of one loop wake in steps of GRAIN_S, together: one timer serves them all."""
+
+    def __init__(self) -> None:
+        self._sleepers: dict[int, list[asyncio.Future[None]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def now_ms(self) -> int:
         """See Clock."""
@@ -52,7 +58,26 @@ class SystemClock:
 
     async def sleep_until(self, monotonic_s: float) -> None:
         """See Clock."""
-        await asyncio.sleep(max(0.0, monotonic_s - time.monotonic()))
+        pause_s = monotonic_s - time.monotonic()
+        if pause_s <= 0:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._sleepers = loop, {}
+        step = math.ceil(monotonic_s / GRAIN_S)
+        sleepers = self._sleepers.get(step)
+        if sleepers is None:
+            sleepers = self._sleepers[step] = []
+            loop.call_later(pause_s + step * GRAIN_S - monotonic_s, self._wake, step)
+        woken = loop.create_future()
+        sleepers.append(woken)
+        await woken
+
+    def _wake(self, step: int) -> None:
+        for woken in self._sleepers.pop(step, ()):
+            if not woken.done():
+                woken.set_result(None)
 
 
 class StridingClock:

@@ -52,7 +52,8 @@ class Exchange:
     async def _exchange(self, request: Request, frame: bytes, patience_s: float) -> Reply:
         """Send `frame` and return what `_take` makes of the bytes that come. Raises BusFault."""
         loop = asyncio.get_running_loop()
-        self._asked, self._answer = request, loop.create_future()
+        self._asked = request
+        self._answer = loop.create_future()
         try:
             self._pipe.send(frame)
             self._latest_s = loop.time() + patience_s
@@ -143,8 +144,11 @@ class ModbusTcp(Exchange):
 
     def _take(self, data: bytes) -> None:
         received = self._received
-        received += data
         try:
+            if not received and (frame := take_tcp(data)) is not None and MBAP_BYTES + len(frame[1]) == len(data):
+                self._judge(*frame)  # one whole frame, as nearly always
+                return
+            received += data
             while frame := take_tcp(received):
                 del received[: MBAP_BYTES + len(frame[1])]
                 self._judge(*frame)

@@ -11,6 +11,8 @@ from typing import Protocol
 from collector.pure.adu import refuse_writes
 from driftwatt.errors import Unavailable
 
+PIECE_BYTES = 512
+"""More than any reply has."""
 HIGH_WATER = 4096
 """A gateway that takes no bytes is a lost link, not a growing buffer."""
 
@@ -30,12 +32,18 @@ class Pipe(Protocol):
         """Disconnect; never raises, and neither callback is called afterwards."""
 
 
-class _Ends(asyncio.Protocol):
+class _Ends(asyncio.BufferedProtocol):
+    """Takes bytes into a small buffer of its own: asyncio's reserves a quarter of a megabyte for each piece."""
+
     def __init__(self, received: Callable[[bytes], None], lost: Callable[[str], None]) -> None:
         self.received, self.lost = received, lost
+        self._buffer = bytearray(PIECE_BYTES)
 
-    def data_received(self, data: bytes) -> None:
-        self.received(data)
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 – what it would like makes no difference
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received(bytes(self._buffer[:nbytes]))
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost(str(error) if error else "closed by the other side")

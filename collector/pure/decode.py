@@ -15,9 +15,10 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any
 
-from collector.pure.digits import in_its_digits
+from collector.pure.digits import digits_kept, in_its_digits
 from collector.pure.frames import Request
 from collector.pure.plan import PlannedRequest, words
+from collector.pure.telling import EXACT, Part, Telling
 from config.profiles import Register
 from driftwatt.errors import ConfigError
 from driftwatt.readings import Quality
@@ -58,7 +59,7 @@ class BlockDecoder:
     `quantities` names what it brings. Raises ConfigError for a `not_available` pattern wider than its register.
     """
 
-    __slots__ = ("_exponents", "_fields", "_pack", "_pick", "_unpack", "quantities")
+    __slots__ = ("_exponents", "_fields", "_pack", "_pick", "_telling", "_unpack", "quantities")
 
     def __init__(self, planned: PlannedRequest) -> None:
         numbers = [register for register in planned.registers if register.type != "text"]
@@ -76,6 +77,15 @@ class BlockDecoder:
         self._pack = struct.Struct(f">{count}H").pack
         self._unpack = struct.Struct(">" + "".join(_CODE[register.type] for register in numbers) + "h" * len(scales)).unpack_from
         self._pick = itemgetter(*order) if order and order != list(range(2 * count)) else None
+        plain = numbers and not scales and all(field.special is None for field in self._fields)
+        self._telling = Telling([_part(register, field) for register, field in zip(numbers, self._fields, strict=True)]) if plain else None
+
+    def tell(self, registers: Sequence[int]) -> str:
+        """Return the members of a JSON object that `decode` would give, "" unless every value is there and nothing is in doubt."""
+        if self._telling is None:
+            return ""
+        raw = self._pack(*registers)
+        return self._telling.text(self._unpack(raw if self._pick is None else bytes(self._pick(raw))))
 
     def decode(self, registers: Sequence[int]) -> tuple[dict[str, float], dict[str, int]]:
         """Return the values in canonical units, and the quality bits of the quantities that brought no number."""
@@ -179,6 +189,18 @@ def _field(register: Register) -> _Field:
     told = in_its_digits(register.type, factor, divisor, counter=register.counter is not None)
     without_zeros = frozenset(item for item in absent if item not in zeros)
     return _Field(register.quantity, factor, divisor, without_zeros, special, told, _CODINGS[register.coding])
+
+
+def _part(register: Register, field: _Field) -> Part:
+    digits = digits_kept(register.type, counter=register.counter is not None)
+    if field.coded is not None or (field.scaled is not None and digits is None):
+        return Part(field.quantity, field.absent, 1, 1, partial(_number, field), EXACT)
+    return Part(field.quantity, field.absent, field.factor, field.divisor, None, EXACT if digits is None else f"%.{digits}g")
+
+
+def _number(field: _Field, item: Any) -> float:
+    value: float = (item * field.factor / field.divisor if field.scaled is None else field.scaled(item)) + 0.0
+    return value if field.coded is None or not math.isfinite(value) else field.coded(value)
 
 
 def _four_quadrant(value: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 RegisterKind = Literal["input", "holding"]
 FUNCTION_CODE: dict[RegisterKind, int] = {"holding": 3, "input": 4}
@@ -26,8 +26,7 @@ class Request:
     along: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came back, not yet believed: the fields that the validator compares with the request.
 
     `transaction` is None where the framing has none; `byte_count` is the length that the frame claimed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from driftwatt.readings import ClockState
 
@@ -78,8 +79,7 @@ def is_busy(reason: str) -> bool:
     return reason in ("exception_5", "exception_6")
 
 
-@dataclass(frozen=True, slots=True)
-class TimeKeeping:
+class TimeKeeping(NamedTuple):
     """What is known of the wall clock: its offset to the monotonic clock, and a backward step that waits to be believed.
 
     `behind_since_s` is when a backward step was first seen, `highest_ms` the highest stamp ever given.

@@ -33,7 +33,9 @@ class Patience:
 
     def answered(self, unit: int, took_s: float) -> None:
         """Learn from a reply (Jacobson's estimator, RFC 6298)."""
-        known = self._units.setdefault(unit, _Unit())
+        known = self._units.get(unit)
+        if known is None:
+            known = self._units[unit] = _Unit()
         if not known.known:
             known.mean_s, known.spread_s = took_s, took_s / 2
         else:

@@ -4,7 +4,7 @@
 """
 
 from driftwatt.wire.decoding import read_header, read_live, read_message, read_row
-from driftwatt.wire.encoding import MESSAGE_OVERHEAD_BYTES, live_bytes, message_bytes, row_bytes
+from driftwatt.wire.encoding import MESSAGE_OVERHEAD_BYTES, live_bytes, message_bytes, row_bytes, told
 from driftwatt.wire.fields import MAJOR, MAX_PAYLOAD_BYTES, MAX_ROWS, MAX_SEQS
 from driftwatt.wire.messages import (
     Ack,
@@ -44,4 +44,5 @@ __all__ = [
     "read_row",
     "row_bytes",
     "to_bytes",
+    "told",
 ]

@@ -132,7 +132,7 @@ def test_each_cycle_ends_with_one_sentinel_that_takes_turns_over_the_units(kind:
         seen.append(asked)
         return [(0.0, constant(asked))]
 
-    poll(answer, [1, 2, 3], lambda _, kept, __: len(kept.good(1)) >= 7, kind=kind)
+    poll(answer, [1, 2, 3], lambda _, kept, __: len(kept.good(1)) >= 9, kind=kind)  # the first cycles catch up, and share one
     asked = [each.unit for each in seen if each.address == 500]
     assert len(asked) >= 6
     assert set(asked[:3]) == {1, 2, 3}
