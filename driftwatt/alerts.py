@@ -51,7 +51,7 @@ ALARM_CODES: dict[str, str] = {
     "meter_replaced": "a meter's serial number changed",
     "meter_silent": "a meter does not answer",
     "multiplier_changed": "a meter's CT or PT ratio changed",
-    "outbox_damaged": "the outbox was damaged and set aside; what only it held is lost",
+    "outbox_damaged": "the outbox was damaged and set aside; what could be read of it goes on",
     "outbox_filling": "the outbox is more than half full",
     "outbox_full": "the outbox is full and drops by policy",
     "quarantine_growing": "readings are being set aside",

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
+from collector.adapters import outbox_salvage as salvage
 from collector.adapters.outbox_disk import LOCK, Ballast, lock
 from collector.adapters.outbox_room import Pages, Room, WhenFull
 from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
@@ -35,8 +36,6 @@ ROW_BYTES = 700
 ROW_OVERHEAD_BYTES = 40
 CLAIM_AHEAD = 500
 """Rows beyond those sent that are claimed with them, so that not every message needs a sync."""
-KEPT_ASIDE = 6
-"""Damaged files that stay for people: a disk that dies must not fill up with them."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -170,6 +169,7 @@ class Outbox:
     def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = lock(self._path.parent / LOCK)
+        salvage.finish(self._path)
         try:
             self._connect()
             self._recount()
@@ -193,29 +193,23 @@ class Outbox:
         sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
         self._tables = Tables(sql, self.epoch)
+        salvage.note_epoch(self._path.parent, self._tables.own, self.epoch)
         self._pages = Pages(sql, (self._max_bytes - self._ballast.size) // PAGE_BYTES - 2 * wal_pages)
         self._room = Room(self._tables)
 
     def _begin_anew(self, error: Exception) -> None:
-        """Go on with an empty outbox, under a new epoch: the plant would take its first rows for old ones of the damaged one."""
-        self._set_aside(error)
-        self.epoch = secrets.token_hex(8)
-        self._connect()
-        self._recount()
-
-    def _set_aside(self, error: Exception) -> None:
-        """Keep a damaged file for people, beside a new one; never start empty without saying so."""
+        """Go on with what the damaged file still says, under a new epoch: the plant would take our next rows for some it has."""
         if self._sql:
             self._sql.close()
-        aside = f"{FILE}.damaged-{self.epoch}"
-        for rest in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                self._path.with_name(FILE + rest).rename(self._path.with_name(aside + rest))
-        kept = sorted(self._path.parent.glob(f"{FILE}.damaged-*"), key=lambda path: path.stat().st_mtime)
-        for oldest in kept[:-KEPT_ASIDE]:
-            oldest.unlink()
-        log.error("outbox damaged (%s): set aside as %s, starting a new one; what it held and the plant has not is lost", error, aside)
-        self._alarm("outbox_damaged", f"the outbox was damaged and set aside as {aside}")
+        log.error("outbox damaged (%s): reading what can be read", error)
+        aside, found = salvage.set_aside(self._path, self.epoch)
+        text = f"{found.kept} rows recovered, {found.lost} lost" if found else "nothing in it could be read"
+        log.error("outbox damaged (%s): set aside as %s; %s", error, aside, text)
+        self._alarm("outbox_damaged", f"the outbox was damaged and set aside as {aside}; {text}")
+        self.epoch = secrets.token_hex(8)
+        self._connect()
+        salvage.book_damage(self._tables)
+        self._recount()
 
     def _recount(self) -> None:
         """Count what is held, once at the start; from then on the counts are kept."""
@@ -303,6 +297,8 @@ class Outbox:
         self._tail -= freed
         if not freed:
             self._room.epochs()
+            if hidden := salvage.book_vanished(self._tables):
+                self._alarm("outbox_damaged", f"{hidden} rows vanished from the outbox: counted as corrupt")
             if self._ballast.fill() and self._pages.grow():
                 log.info("the disk has room again")
         self._look()

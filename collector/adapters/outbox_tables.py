@@ -58,13 +58,18 @@ class Sql(Protocol):
         """Take back the open transaction, if there is one."""
 
 
+def create(sql: Sql) -> None:
+    """Make the tables in an empty file."""
+    sql.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+
 class Tables:
     """The state on disk. Every method that changes it is one transaction: all of it happens, or nothing."""
 
     def __init__(self, sql: Sql, epoch: str) -> None:
         self.sql = sql
         if not sql.execute("PRAGMA user_version").fetchone()[0]:
-            sql.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            create(sql)
         with self.transaction():
             sql.execute("DELETE FROM epochs WHERE top = 0")
             sql.execute("INSERT INTO epochs (epoch, base, top, acked, sent, by) VALUES (?, 1, 0, 0, 0, '')", (epoch,))

@@ -277,8 +277,10 @@ def test_pages_that_cannot_be_read_are_set_aside_and_polling_goes_on(tmp_path: P
         if when == "running":
             with pytest.raises(Unavailable):
                 await outbox.read(outbox.held()[0].epoch, 1, 10**9)
-        assert [span.top for span in outbox.held()] == [0]
-        assert outbox.held()[0].epoch == outbox.epoch != epoch
+        own = outbox.held()[-1]
+        assert (own.epoch, own.top) == (outbox.epoch, 0)
+        assert outbox.epoch != epoch
+        assert [span.epoch for span in outbox.held()] == ([outbox.epoch] if when == "start" else [epoch, outbox.epoch])
         await outbox.commit([reading(T)])
         assert await rows_of(outbox, outbox.epoch) == [(1, reading(T))]
         assert [alarm.code for alarm in outbox.status().alarms] == ["outbox_damaged"]
