@@ -56,6 +56,7 @@ ALARM_CODES: dict[str, str] = {
     "outbox_full": "the outbox is full and drops by policy",
     "quarantine_growing": "readings are being set aside",
     "restart_needed": "the plant file has changes that only a restart brings into force",
+    "state_damaged": "the plant's own memory was damaged; what could be read of it goes on",
     "store_down": "the store cannot be reached",
     "store_refuses": "the store refuses what it is sent",
     "unknown_major": "an edge speaks a newer version of the wire",

@@ -28,11 +28,12 @@ from processors.ports import Link, Message, SeriesStore, StateFile
 from processors.pure import delivery
 from processors.pure.alerts import NotPossibleError
 from processors.pure.board import Answer
-from processors.pure.commit import Commit, SetAside
+from processors.pure.commit import NOBODY, Commit, Kept, SetAside
 from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
 from processors.pure.outputs import Output
+from processors.pure.past import NEWEST
 
 log = logging.getLogger(__name__)
 
@@ -105,16 +106,31 @@ class Pipeline:
         self.board.changed("meters")
 
     async def begin(self) -> None:
-        """Go on from what was committed. Raises Unavailable, WireError for a damaged state."""
+        """Go on from what was committed, or from what can be read of it. Raises Unavailable, UnknownMajor."""
         kept = await self.keeping.once(self.state.load)
         self.judge.restore(kept.parts, {alert.id: alert for alert in kept.alerts})
         self.intake.delivery = delivery.begin(kept.checkpoints)
         hellos = [payload for key, payload in kept.notes.items() if key.startswith("hello:")]
         self.judge.recall(kept, [hello for payload in hellos for hello in self._recalled(payload)])
+        await self._own_up(kept)
         self._journal = self._journal_kept = int(kept.notes.get(JOURNAL_NOTE, 0))
         for entry in await self.keeping.once(self.state.journaled, self._journal):
             self._take_answer(entry.answer)
             self._journal = entry.number
+
+    async def _own_up(self, kept: Kept) -> None:
+        """Tell what of the state was damaged, leave a line in the books, and have what is missing made again from the store."""
+        damage = (*kept.damage, *(f"the state of {meter}: {why}" for meter, why in self.judge.broken.items()))
+        if not damage:
+            return
+        now_ms = self.clock.now_ms()
+        self.standing["state_damaged"] = Alarm(now_ms, now_ms, "; ".join(damage)[:2000])
+        log.error("state damaged: %s", "; ".join(damage)[:2000])
+        for meter in self.judge.policies.keys() - self.judge.states.keys():
+            self.judge.overdue(meter, NEWEST)
+        line = Commit(at_ms=now_ms)
+        line.books[NOBODY, self.intake.day(now_ms), "state_damaged"] += len(damage)
+        await self.keeping.once(self.state.commit, line)
 
     async def noted(self, key: str) -> int:
         """Return a number committed earlier under `key`, 0 if none was."""

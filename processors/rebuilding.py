@@ -18,7 +18,7 @@ from processors.pipeline import Pipeline
 from processors.pure import engine
 from processors.pure.commit import Commit
 from processors.pure.outputs import IntervalEnergy
-from processors.pure.past import DAY_MS, Move, Snapshot
+from processors.pure.past import DAY_MS, NEWEST, Move, Snapshot
 from processors.pure.retake import Retake, revised
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _begin(pipeline: Pipeline, start: Snapshot) -> Retake:
 
 async def _start(pipeline: Pipeline, meter: str, from_ms: int | None) -> Snapshot | None:
     """Return where to begin; None when the readings of that time need no longer be kept."""
-    before_ms = 1 << 62 if from_ms is None else from_ms
+    before_ms = NEWEST if from_ms is None else from_ms
     keeping, state = pipeline.keeping, pipeline.state
     found = await keeping.until_done(state.snapshot, meter, before_ms)
     if found is not None:
@@ -98,7 +98,7 @@ async def _start(pipeline: Pipeline, meter: str, from_ms: int | None) -> Snapsho
     plan, facts = pipeline.judge.plans[meter], pipeline.judge.facts.get(meter, "")
     if oldest is None:
         return Snapshot(meter, -1, 0, plan, facts)
-    if oldest.blank and from_ms is not None:  # older than the first that was ever taken
+    if oldest.blank and from_ms not in (None, NEWEST):  # older than the first that was ever taken
         return Snapshot(meter, min(from_ms, oldest.t_ms + 1) - 1, oldest.number, plan, oldest.facts)
     return None
 
@@ -108,8 +108,9 @@ async def _moves(pipeline: Pipeline, start: Snapshot) -> list[Move]:
 
 
 async def _feed(pipeline: Pipeline, retake: Retake, from_ms: int, moves: Sequence[Move]) -> int:
-    """Take what is stored from an instant on, up to the newest reading that was judged; returns how many readings that were."""
-    count, upto_ms = 0, pipeline.judge.seen_ms(retake.meter)
+    """Take what is stored from an instant on, up to the newest judged, or all where none was; returns how many readings that were."""
+    count = 0
+    upto_ms = pipeline.judge.seen_ms(retake.meter) if retake.meter in pipeline.judge.states else NEWEST
     while from_ms <= upto_ms:
         page = await pipeline.storing.until_done(pipeline.store.whole_readings, retake.meter, from_ms, upto_ms + 1, PAGE_ROWS)
         for at in range(0, len(page), BREATH_ROWS):

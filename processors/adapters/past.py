@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from sqlite3 import Connection
 from typing import Any
@@ -51,8 +52,10 @@ _KEPT = "SELECT t_ms, energy IS NOT NULL FROM snapshot WHERE meter = ?"
 
 def snapshot(db: Connection, meter: str, before_ms: int) -> Snapshot | None:
     """Return the newest snapshot of a meter before an instant."""
-    row = db.execute("SELECT * FROM snapshot WHERE meter = ? AND t_ms < ? ORDER BY t_ms DESC LIMIT 1", (meter, before_ms)).fetchone()
-    return _snapshot(row) if row else None
+    for row in db.execute("SELECT * FROM snapshot WHERE meter = ? AND t_ms < ? ORDER BY t_ms DESC", (meter, before_ms)):
+        with suppress(WireError):  # damaged: an older one and more readings do as well
+            return _snapshot(row)
+    return None
 
 
 def first_snapshot(db: Connection, meter: str) -> Snapshot | None:

@@ -6,17 +6,19 @@ survives power loss. Readers of other processes open it read-only.
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from driftwatt.alerts import Alert
 from driftwatt.errors import Unavailable
 from driftwatt.wire import LedgerLine
-from processors.adapters import past
+from processors.adapters import mending, past
 from processors.ports import Journaled
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Kept
@@ -24,7 +26,8 @@ from processors.pure.delivery import Checkpoint
 from processors.pure.past import Move, Snapshot
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS checkpoint (edge TEXT, epoch TEXT, age INT, upto INT, at_ms INT, PRIMARY KEY (edge, epoch)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checkpoint
+    (edge TEXT, epoch TEXT, age INT, upto INT, at_ms INT, crc INT, PRIMARY KEY (edge, epoch)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS part (meter TEXT, name TEXT, data BLOB, PRIMARY KEY (meter, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS book (meter TEXT, day TEXT, what TEXT, n INT, at_ms INT, PRIMARY KEY (day, meter, what)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gap (edge TEXT, epoch TEXT, first INT, last INT, at_ms INT, PRIMARY KEY (edge, epoch, first)) WITHOUT ROWID;
@@ -45,6 +48,7 @@ QUARANTINE_ROWS = 20_000
 """Rows kept set aside, 4 KiB of raw text each at most; the oldest leave first, the books keep counting."""
 RAW_CHARS = 4096
 
+_T = TypeVar("_T")
 ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
 LINE: TypeAdapter[LedgerLine] = TypeAdapter(LedgerLine)
@@ -54,24 +58,46 @@ class SqliteState:
     """See processors.ports.StateFile."""
 
     def __init__(self, path: Path) -> None:
+        self._damage: list[str] = []
         with _translated():
+            if why := mending.damage(path):
+                self._damage.append(mending.mended(path, SCHEMA, why, secrets.token_hex(4)))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
             if "counted" not in {row[1] for row in self._db.execute("PRAGMA table_info(quarantine)")}:
                 self._db.execute("ALTER TABLE quarantine ADD COLUMN counted INT NOT NULL DEFAULT 1")
+            if "crc" not in {row[1] for row in self._db.execute("PRAGMA table_info(checkpoint)")}:
+                self._db.execute("ALTER TABLE checkpoint ADD COLUMN crc INT")
 
     def load(self) -> Kept:
         """See StateFile."""
         with _translated():
-            points = [Checkpoint(*row) for row in self._db.execute("SELECT edge, epoch, age, upto FROM checkpoint")]
+            points = self._checkpoints()
             parts: dict[str, dict[str, bytes]] = {}
             for meter, name, data in self._db.execute("SELECT meter, name, data FROM part"):
                 parts.setdefault(meter, {})[name] = data
-            alerts = tuple(ALERT.validate_json(body) for (body,) in self._db.execute("SELECT body FROM alert"))
+            alerts = tuple(self._readable(ALERT, (body for (body,) in self._db.execute("SELECT body FROM alert"))))
             notes = dict(self._db.execute("SELECT key, value FROM note"))
-            return past.recall(self._db, Kept(tuple(points), parts, alerts, notes))
+            return past.recall(self._db, Kept(tuple(points), parts, alerts, notes, damage=tuple(self._damage)))
+
+    def _checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints that are what was written; an epoch without one is asked for again from its beginning."""
+        points = []
+        for edge, epoch, age, upto, crc in self._db.execute("SELECT edge, epoch, age, upto, crc FROM checkpoint"):
+            if crc is None or crc == mending.sealed(edge, epoch, age, upto):  # none: written by an earlier version
+                points.append(Checkpoint(edge, epoch, age, upto))
+            else:
+                self._damage.append(f"the checkpoint of {edge} {epoch} is not what was written")
+        return points
+
+    def _readable(self, kind: TypeAdapter[_T], bodies: Iterable[str]) -> Iterator[_T]:
+        for body in bodies:
+            try:
+                yield kind.validate_json(body)
+            except ValidationError as error:
+                self._damage.append(f"not what was written: {str(body)[:80]}: {str(error)[:80]}")
 
     def commit(self, change: Commit) -> None:
         """See StateFile."""
@@ -91,7 +117,7 @@ class SqliteState:
         """See StateFile."""
         with _translated():
             rows = self._db.execute("SELECT number, body FROM journal WHERE number > ? ORDER BY number", (after,)).fetchall()
-        return [Journaled(number, ANSWER.validate_json(body)) for number, body in rows]
+        return [Journaled(number, answer) for number, body in rows for answer in self._readable(ANSWER, (body,))]
 
     def aside(self, after: int, limit: int) -> list[Aside]:
         """See StateFile."""
@@ -144,8 +170,8 @@ class SqliteState:
 def _write_progress(db: sqlite3.Connection, change: Commit) -> None:
     db.executemany("DELETE FROM checkpoint WHERE edge = ? AND epoch = ?", change.forgotten)
     db.executemany(
-        "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?)",
-        [(point.edge, point.epoch, point.age, point.upto, change.at_ms) for point in change.checkpoints],
+        "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?)",
+        [(p.edge, p.epoch, p.age, p.upto, change.at_ms, mending.sealed(p.edge, p.epoch, p.age, p.upto)) for p in change.checkpoints],
     )
     db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?)", [(*key, data) for key, data in change.parts.items()])
     db.executemany("INSERT OR REPLACE INTO note VALUES (?, ?)", change.notes.items())
@@ -189,5 +215,5 @@ def _write_alerts(db: sqlite3.Connection, change: Commit) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise Unavailable(f"state file: {error}") from error

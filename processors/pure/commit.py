@@ -17,7 +17,8 @@ NOBODY = "-"
 
 BookKey = tuple[str, str, str]
 """(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `imported`, `gaps`, `damaged`, `thinned`,
-`corrupt`, `unlisted` (of what is quarantined: rows of meters that the plant file does not list for that edge) or `failed:<reason>`."""
+`corrupt`, `state_damaged`,
+`unlisted` (of what is quarantined: rows of meters that the plant file does not list for that edge) or `failed:<reason>`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Kept:
     """What a processor finds on disk when it starts; `parts` are by meter and name.
 
     `plans` names the policy of the newest snapshot of each meter with its instant, `number` is that of the newest move,
-    `facts` is what the edges' part of each policy was.
+    `facts` is what the edges' part of each policy was. `damage` tells what was not what had been written.
     """
 
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -110,6 +111,7 @@ class Kept:
     number: int = 0
     late: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    damage: tuple[str, ...] = ()
 
 
 def verdict(row: Reading | FailedPoll, edge: str, *, owners: Mapping[str, str | None], latest_ms: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from driftwatt.alerts import Alert, alert_id
+from driftwatt.errors import UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
 from processors.pure import alerts, clean, detector, engine, savings
@@ -45,7 +46,8 @@ class Judge:
     """Engine states by meter and the book of alerts.
 
     `late` tells from which instant on the state of a meter has to be made again, because readings came late or may have been
-    stored without being judged; `marks` counts how often that was noted.
+    stored without being judged; `marks` counts how often that was noted;
+    `broken` are states that were damaged, with the reason.
     `facts` is what edges said of the meters, `plans` names the policies of the people.
     What is needed to make it again is handed over with `past`.
     """
@@ -57,6 +59,7 @@ class Judge:
     facts: dict[str, str] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     marks: Counter[str] = field(default_factory=Counter)
+    broken: dict[str, str] = field(default_factory=dict)
     plans: dict[str, str] = field(default_factory=dict)
     number: int = 0
     moves: list[Move] = field(default_factory=list)
@@ -92,12 +95,18 @@ class Judge:
                 self._said(said.id, facts_of(said))
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]], book: Mapping[str, Alert]) -> None:
-        """Go on from what was kept. Raises WireError for damage, UnknownMajor for a state of a newer version."""
+        """Go on from what was kept; damaged states are named in `broken`. Raises UnknownMajor for a state of a newer version."""
         self.book = dict(book)
         self._followed = savings.by_meter(book.values())
         for meter, stored in parts.items():
             if meter in self.policies:
-                self.states[meter] = engine.restore(stored)
+                try:
+                    self.states[meter] = engine.restore(stored)
+                except UnknownMajor:
+                    raise
+                except (WireError, KeyError) as error:
+                    self.broken[meter] = str(error)
+                    continue
                 self._kept[meter] = self.states[meter].detector
 
     def follow(self, policies: Mapping[str, MeterPolicy], context: AlertContext, parts: Mapping[str, Mapping[str, bytes]]) -> None:

@@ -19,6 +19,8 @@ from processors.pure.answers import Told
 from processors.pure.policy import UNTOLD_EVERY_MS, MeterPolicy
 
 DAY_MS = 86_400_000
+NEWEST = 1 << 61
+"""An instant after all others: whoever is late from then on begins at the newest snapshot."""
 DAILY, WEEKLY = 3, 5
 """Snapshots kept: one of each of the newest days, then one of each of the weeks before."""
 

@@ -1,0 +1,95 @@
+"""A state file that is not what was written is set aside, and every row that can be read goes on in a new one.
+
+Looked at once at the start (`PRAGMA quick_check`). Rows are read from both ends of each table, so that a page that cannot be read
+costs what lies on it. Engine states and snapshots carry checksums of their own; checkpoints do here.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+KEPT_ASIDE = 3
+_REST = ("-wal", "-shm", "")
+
+
+def damage(path: Path) -> str:
+    """Return what is wrong with a file, empty when nothing is or there is none."""
+    if not path.exists() or not path.stat().st_size:
+        return ""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as db:
+            said = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        return "" if code not in (None, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else str(error) or "unreadable"
+    return "" if said == ["ok"] else "; ".join(str(each) for each in said)
+
+
+def mended(path: Path, schema: str, why: str, stamp: str) -> str:
+    """Set a damaged file aside and make a new one of what can be read of it. Returns what happened, for people. Raises OSError."""
+    aside, fresh = path.with_name(f"{path.name}.damaged-{stamp}"), path.with_name(path.name + ".mended")
+    fresh.unlink(missing_ok=True)
+    kept: dict[str, int] = {}
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as into:
+        into.execute("PRAGMA synchronous=FULL")
+        into.executescript(schema)
+        tables = [name for (name,) in into.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as old:
+            for table in tables:
+                kept[table] = _copied(old, into, table)
+    for rest in _REST:
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + rest).rename(aside.with_name(aside.name + rest))
+    fresh.rename(path)
+    old_ones = sorted((each for each in path.parent.glob(f"{path.name}.damaged-*") if not each.name.endswith(_REST[:2])), key=_age)
+    for each in old_ones[:-KEPT_ASIDE]:
+        for rest in _REST:
+            each.with_name(each.name + rest).unlink(missing_ok=True)
+    told = f"{path.name} was damaged ({why[:200]}) and set aside as {aside.name}; {sum(kept.values())} rows of it go on"
+    log.error("%s", told)
+    return told
+
+
+def sealed(edge: str, epoch: str, age: int, upto: int) -> int:
+    """Return the checksum of a checkpoint: one wrong bit in it could acknowledge what was never stored."""
+    return zlib.crc32(f"{edge} {epoch} {age} {upto}".encode())
+
+
+def _age(path: Path) -> float:
+    return path.stat().st_mtime
+
+
+def _copied(old: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
+    with suppress(sqlite3.DatabaseError):
+        names = [row[1] for row in into.execute(f"PRAGMA table_info({table})")]
+        there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
+        names = [name for name in names if name in there]
+        key = ", ".join(row[1] for row in into.execute(f"PRAGMA table_info({table})") if row[5]) or "rowid"
+        columns = ", ".join(f'"{name}"' for name in names)
+        marks = ", ".join("?" * len(names))
+        count = 0
+        into.execute("BEGIN")
+        for row in _both_ends(old, f"SELECT {columns} FROM {table} NOT INDEXED", key):  # noqa: S608 - names of our own schema
+            with suppress(sqlite3.IntegrityError):
+                count += into.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row).rowcount  # noqa: S608 - ours
+        into.execute("COMMIT")
+        return count
+    if into.in_transaction:
+        into.execute("COMMIT")
+    return 0
+
+
+def _both_ends(old: sqlite3.Connection, select: str, key: str) -> Iterator[tuple[object, ...]]:
+    try:
+        yield from old.execute(f"{select} ORDER BY {key}")
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        backwards = ", ".join(f"{part} DESC" for part in key.split(", "))
+        with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+            yield from old.execute(f"{select} ORDER BY {backwards}")
