@@ -115,9 +115,13 @@ class Herd:
         """Return where InfluxDB itself listens."""
         return self._ports["influx"]
 
+    def port(self, name: str) -> int:
+        """Return the port of `broker`, `influx` or `web`."""
+        return self._ports[name]
+
     def start(self) -> None:
         """Start everything and wait until readings are stored."""
-        self._servers()
+        self.servers()
         stage = [sys.executable, "-m", "tests.chaos.stage", str(self.folder), "--broker", str(self._ports["broker"])]
         self.spawn("stage", [*stage, "--store", str(self.influx_port), "--seed", str(self.seed)], out="stage.out")
         self.wait("the stage stands", lambda: (self.folder / "stage.out").read_text().endswith("\n"), within_s=30)
@@ -126,7 +130,8 @@ class Herd:
             self.begin(name)
         self.wait("readings are stored", lambda: self.stored() > METERS, within_s=60)
 
-    def _servers(self) -> None:
+    def servers(self) -> None:
+        """Start broker and database."""
         more = self._influx
         (self.folder / "influx.conf").write_text(INFLUX.format(folder=self.folder, port=self.influx_port, more=more), encoding="utf-8")
         (self.folder / "mosquitto.conf").write_text(
@@ -180,6 +185,12 @@ class Herd:
         self.kills[name] += 1
         self.begin(name)
 
+    def take_down(self, name: str) -> None:
+        """End one by SIGKILL; it stays away until `begin`."""
+        child = self._children.pop(name)
+        child.kill()
+        child.wait()
+
     def stop_and_go(self, name: str, seconds: float) -> None:
         """Let one stand still for a while."""
         self._children[name].send_signal(signal.SIGSTOP)
@@ -219,6 +230,14 @@ class Herd:
         except (OSError, KeyError):
             return 0.0
         return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS:")), 0.0)
+
+    def cpu_s(self, name: str) -> float:
+        """Return the CPU seconds it has used, 0 when it does not run."""
+        try:
+            fields = Path(f"/proc/{self._children[name].pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        except (OSError, KeyError):
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stored(self) -> int:
         """Return how many readings the plant's books call stored."""
