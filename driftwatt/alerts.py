@@ -19,6 +19,7 @@ Pattern = Literal[
     "schedule",
     "running_hours",
     "total",
+    "site",
     "gap",
     "stuck",
     "jump",

@@ -78,6 +78,8 @@ def alert_context(plant: PlantFile, known: Mapping[str, MeterPolicy]) -> AlertCo
         factors=any_policy.factors if any_policy else None,
         medium_per_month=plant.alerts.medium_per_month,
         high_per_month=plant.alerts.high_per_month,
+        floor_per_month=plant.alerts.floor_per_month,
+        meters=tuple(meter.id for meter in plant.meter),
     )
 
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast, get_args
 
-from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, HistoryLine, Kind, Pattern, State, alert_id
-from processors.pure import feeders, savings, severity
+from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, Cause, HistoryLine, Kind, Pattern, State, alert_id
+from processors.pure import feeders, savings, severity, site_event
 from processors.pure.answers import (
     AlertBook,
     Change,
@@ -60,10 +60,13 @@ GROWN = 1.5
 OPEN = ("unacked", "acked", "shelved", "suppressed")
 
 
-def on_output(book: AlertBook, output: Output, context: AlertContext) -> Change:
-    """Open, update or clear the alert of a WasteFinding or DataFinding; any other output changes nothing."""
+def on_output(book: AlertBook, output: Output, context: AlertContext, explained: tuple[Cause, ...] = ()) -> Change:
+    """Open, update or clear the alert of a WasteFinding or DataFinding; any other output changes nothing.
+
+    `explained` names the meters that explain a WasteFinding by the feeder tree (tree.py).
+    """
     if isinstance(output, WasteFinding):
-        return _on_waste(book, output, context)
+        return _on_waste(book, output, context, explained)
     if isinstance(output, DataFinding):
         return _on_data(book, output, context)
     return Change(book)
@@ -120,7 +123,7 @@ def _on_data(book: AlertBook, finding: DataFinding, context: AlertContext) -> Ch
     return _change(book, [replace(alert, severity=severity.of_data(finding.reason), message_args=dict(finding.detail))])
 
 
-def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> Change:
+def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext, explained: tuple[Cause, ...]) -> Change:
     identity = alert_id(context.plant, finding.meter, finding.channel, finding.since_ms)
     alert = book.get(identity)
     again: list[Alert] = []
@@ -130,7 +133,7 @@ def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> 
         alert = replace(alert, history=(*alert.history, *(HistoryLine(finding.at_ms, "recurred", note=was.id) for was in again)))
     elif alert.state in ("closed", "cleared_unacked"):
         return Change(book)
-    after = _figured(alert, finding, context)
+    after = _figured(replace(alert, explained=explained), finding, context)
     told: list[Told] = []
     if finding.state == "closed":
         after = _gone(after, finding.at_ms, finding.reason)
@@ -141,7 +144,8 @@ def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext) -> 
         after = _back(after, finding.at_ms, "grown")
     change = _change(book, [after, *again], told)
     moved = feeders.inhibit(change.book, context.feeds, finding.at_ms)
-    return _change(book, [*change.changed, *moved], told)
+    settled = {**change.book, **{each.id: each for each in moved}}
+    return _change(book, [*change.changed, *moved, *site_event.gather(settled, context, finding.at_ms)], told)
 
 
 def _back_again(book: AlertBook, alert: Alert) -> list[Alert]:

@@ -19,6 +19,7 @@ from driftwatt.alerts import ACK_REASONS, DISMISS_REASONS, Alert, HistoryLine, S
 from processors.pure import feeders
 from processors.pure.detector import Answer
 from processors.pure.outputs import Channel
+from processors.pure.site_event import members
 
 UNDO_MS = 10_000
 LONGEST_SHELF_MS = 7 * 86_400_000
@@ -129,9 +130,13 @@ def _close(book: AlertBook, alert: str, line: HistoryLine, what: Answer) -> Chan
     was = book[alert]
     if was.state == "closed":
         raise NotPossibleError("it is closed already")
-    told = () if was.state == "cleared_unacked" else told_of(was, what, line.at_ms)
-    after = replace(_said(was, line), state="closed", closed_reason=line.reason, cleared_ms=was.cleared_ms or line.at_ms, told=what)
-    return Change({**book, was.id: after}, (after,), told)
+    closed: dict[str, Alert] = {}
+    told: list[Told] = []
+    for each in (was, *(members(book, was.id) if was.pattern == "site" else ())):
+        told += () if each.state == "cleared_unacked" else told_of(each, what, line.at_ms)
+        after = replace(_said(each, line), state="closed", closed_reason=line.reason, cleared_ms=each.cleared_ms or line.at_ms, told=what)
+        closed[each.id] = after
+    return Change({**book, **closed}, tuple(closed.values()), tuple(told))
 
 
 def standing(alert: Alert, now_ms: int) -> bool:

@@ -1,5 +1,7 @@
 """Inhibition by the feeder tree: one cause, one alert.
 
+What explains an alert stands in its `explained`: waste alerts below it, and feeders that run as they should (tree.py).
+
 A waste alert of a feeder is suppressed when open waste alerts below it explain at least half of its excess,
 in kWh per day or in kW of what opened it; it comes back when they explain less than a quarter. People's words
 stand: what somebody acknowledged is not touched.
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from driftwatt.alerts import Alert, HistoryLine
+from driftwatt.alerts import Alert, Cause, HistoryLine
 
 EXPLAINED, UNEXPLAINED = 0.5, 0.25
 RUNNING = ("unacked", "acked", "shelved")
@@ -39,25 +41,48 @@ def excess_kw(alert: Alert) -> float:
 
 def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_ms: int) -> list[Alert]:
     """Return the alerts whose suppression begins, ends, or now has another cause than the one that went."""
-    waste = [alert for alert in book.values() if alert.kind == "waste"]
+    site = {alert.id for alert in book.values() if alert.pattern == "site" and alert.state != "closed"}
+    waste = [alert for alert in book.values() if alert.kind == "waste" and alert.id not in site and alert.parent not in site]
     running = [alert for alert in waste if alert.state in RUNNING]
     changed: list[Alert] = []
     for alert in waste:
-        if alert.state not in ("unacked", "suppressed"):
+        if alert.state not in ("unacked", "suppressed", "acked"):
             continue
         children = below(alert.meter, feeds)
         causes = [other for other in running if other.meter in children and other.id != alert.id]
-        share = _share(alert, causes)
+        told = (*_told(alert, causes), *(cause for cause in alert.explained if cause.why != "waste"))
+        usual = sum(cause.share for cause in told if cause.why != "waste")
+        if told != alert.explained:
+            alert = replace(alert, explained=told)  # noqa: PLW2901 – the same alert, its causes followed
+            changed.append(alert)
+        if alert.state == "acked":
+            continue
+        share = _share(alert, causes) + usual
         largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id), default=alert)
         if share >= EXPLAINED and alert.state == "unacked":
-            line = HistoryLine(at_ms, "suppressed", note=largest.id)
-            changed.append(replace(alert, state="suppressed", parent=largest.id, history=(*alert.history, line)))
+            parent = largest.id if causes else None
+            line = HistoryLine(at_ms, "suppressed" if causes else f"explained_{told[0].why}", note=parent or told[0].meter)
+            changed.append(replace(alert, state="suppressed", parent=parent, history=(*alert.history, line)))
         elif share < UNEXPLAINED and alert.state == "suppressed":
             line = HistoryLine(at_ms, "released")
             changed.append(replace(alert, state="unacked", parent=None, history=(*alert.history, line)))
         elif alert.state == "suppressed" and alert.parent not in {cause.id for cause in causes}:
-            changed.append(replace(alert, parent=largest.id))
+            parent = largest.id if causes else None
+            if parent != alert.parent:
+                changed.append(replace(alert, parent=parent))
     return changed
+
+
+def _told(alert: Alert, causes: list[Alert]) -> tuple[Cause, ...]:
+    """Return waste alerts below as causes, the largest of each meter, the largest first."""
+    own = _step_kw(alert)
+    best: dict[str, Alert] = {}
+    for cause in causes:
+        was = best.get(cause.meter)
+        if was is None or _step_kw(cause) > _step_kw(was):
+            best[cause.meter] = cause
+    rows = [Cause(meter, _step_kw(cause), _step_kw(cause) / own if own > 0 else 0.0, "waste", cause.id) for meter, cause in best.items()]
+    return tuple(sorted(rows, key=lambda row: (-row.kw, row.meter)))
 
 
 def _share(alert: Alert, causes: list[Alert]) -> float:

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from driftwatt.alerts import Alert, alert_id
+from driftwatt.alerts import Alert, Cause, alert_id
 from driftwatt.errors import UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
-from processors.pure import alerts, clean, detector, engine, savings
+from processors.pure import alerts, clean, detector, engine, savings, tree
 from processors.pure.alerts import AlertContext, Change, Told
 from processors.pure.board import Answer
+from processors.pure.calendar import local
 from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
-from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness
+from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
 
@@ -281,7 +282,30 @@ class Judge:
             elif isinstance(output, Advice):
                 products.advice.append(output)
             else:
-                self._change(alerts.on_output(self.book, output, self.context), products)
+                self._change(alerts.on_output(self.book, output, self.context, self._explained(output)), products)
+
+    def _explained(self, output: Output) -> tuple[Cause, ...]:
+        """Return which other meters explain a waste finding, by the feeder tree."""
+        if not isinstance(output, WasteFinding) or not self.context.feeds or output.state == "closed":
+            return ()
+        witness = tree.Witness(self.context.feeds, self._hours, self._calm, self._other_day)
+        return tree.explain(output.meter, output.since_ms, witness)
+
+    def _hours(self, meter: str) -> tree.Hours:
+        return clean.hours(self.states[meter].detector) if meter in self.states else {}
+
+    def _calm(self, meter: str) -> bool:
+        state = self.states[meter].detector if meter in self.states else None
+        return state is not None and clean.judged(state) and clean.calm(state)
+
+    def _other_day(self, one: str, other: str, t_ms: int) -> bool:
+        classes = []
+        for meter in (one, other):
+            policy = self.policies.get(meter)
+            if policy is None:
+                return False
+            classes.append(policy.calendar.day_class(local(policy.zone, t_ms).date()) == "off")
+        return classes[0] != classes[1]
 
     def _follow_savings(self, meter: str, at_ms: int, products: Products) -> None:
         """Show the days that are over to the savings of a meter's repaired alerts."""

@@ -39,6 +39,8 @@ def icon(alert: Alert) -> str:
 def title(view: PlantView, text: Text, alert: Alert) -> str:
     """Return who and what, short."""
     meter = view.meters.get(alert.meter)
+    if alert.pattern == "site":
+        return text.words("short.waste.site", n=str(len(alert.explained)))
     return text.words(f"short.{alert.kind}.{alert.pattern}", meter=meter.name if meter else alert.meter)
 
 
@@ -121,6 +123,9 @@ def state_text(view: PlantView, text: Text, alert: Alert) -> str:
         return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms, inside=True)}")
     if alert.state == "suppressed":
         parent = view.alert(alert.parent or "")
+        if parent is None and alert.explained:
+            meter = view.meters.get(alert.explained[0].meter)
+            return text.words("state.explained", meter=meter.name if meter else alert.explained[0].meter)
         return text.words("state.suppressed", parent=title(view, text, parent) if parent else "")
     if alert.state == "closed" and alert.saving is not None:
         return saving_text.word(text, alert, view.now_ms())
@@ -128,6 +133,16 @@ def state_text(view: PlantView, text: Text, alert: Alert) -> str:
         reason = f"reason.{alert.closed_reason}"
         return f"{text.words['state.closed']}: {text.words[reason].lower()}" if reason in text.words else text.words["state.closed"]
     return text.words["state." + alert.state]
+
+
+def causes(view: PlantView, text: Text, alert: Alert) -> list[tuple[str, str, str, str]]:
+    """Return the meters that explain an alert: (name, address, power, why)."""
+    rows = []
+    for cause in alert.explained:
+        meter = view.meters.get(cause.meter)
+        href = f"/alerts/{cause.alert}" if cause.alert else f"/meters/{cause.meter}"
+        rows.append((meter.name if meter else cause.meter, href, str(text.excess(cause.kw)), text.words["al.why." + cause.why]))
+    return rows
 
 
 def doubts(text: Text, names: Sequence[str]) -> str:

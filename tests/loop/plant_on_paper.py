@@ -15,7 +15,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from config.plant import PlantFile
-from driftwatt.alerts import Alert, HistoryLine, Range, Saving, Verdict
+from driftwatt.alerts import Alert, Cause, HistoryLine, Range, Saving, Verdict
 from driftwatt.errors import Refused
 from driftwatt.readings import Quality, Reading
 from processors.pure.board import Answer, EdgeNow, MeterNow, Progress, Snapshot
@@ -415,6 +415,20 @@ def repaired_alert() -> Alert:
         excess_kwh=Range(640, 500, 780), cost=Range(918_000, 720_000, 1_120_000), per_day={"kwh": 38, "cost": 54_500, "hours": 8},
         saving=saving, history=lines,
     )  # fmt: skip
+
+
+def more_alerts() -> tuple[Alert, ...]:
+    """Return an event of the whole site with its members, and an alert of the incomer that a feeder explains."""
+    base = compressor_alert()
+    hidden = replace(base, area="hall-a", state="suppressed", parent="9" * 16, actual_kw=9.0, expected_kw=5.7)
+    members = [replace(hidden, id=str(n) * 16, meter=f"moulding-{n - 3}") for n in (4, 5, 6)]
+    causes = tuple(Cause(each.meter, 3.3, 1 / 3, "member", each.id) for each in members)
+    site = replace(
+        base, id="9" * 16, meter="incomer", area="", pattern="site", actual_kw=27.0, expected_kw=17.1, explained=causes, evidence=()
+    )
+    usual = (Cause("furnace-1", 85.0, 0.92, "usual"),)
+    incomer = replace(base, id="8" * 16, meter="incomer", area="", state="suppressed", actual_kw=180.0, expected_kw=90.0, explained=usual)
+    return site, *members, incomer
 
 
 def other_alerts() -> tuple[Alert, ...]:

@@ -24,6 +24,7 @@ from tests.loop.plant_on_paper import (
     PaperStore,
     at,
     compressor_alert,
+    more_alerts,
     plant_file,
     policies,
     reading,
@@ -476,3 +477,14 @@ def test_the_monthly_report_adds_up_and_downloads() -> None:
         assert f"{kwh:,.0f}" in text
         assert [row[1] for row in rows if row[0] == "waste"] == [repaired_alert().id]
         assert "goes on" in page.ask("/reports?lang=en").text
+
+
+def test_an_event_of_the_site_lists_its_meters_and_a_hidden_alert_says_what_explains_it() -> None:
+    with PaperPage(alerts=more_alerts()) as page:
+        text = page.ask(f"/alerts/{'9' * 16}?lang=en").text
+        assert "3 meters rose above their expectation together" in text
+        assert all(f'href="/alerts/{str(n) * 16}"' in text for n in (4, 5, 6))
+        hidden = page.ask(f"/alerts/{'8' * 16}?lang=en").text
+        assert "Hidden: explained by Lò nung 1" in hidden
+        assert "runs as it should, by its own calendar" in hidden
+        assert "1 open" in page.ask("/alerts?lang=en").text

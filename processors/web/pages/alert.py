@@ -62,6 +62,7 @@ async def alert(request: Request) -> Response:
         why=why(view, text, found),
         causes=[_cause(text, kind if kind in CAUSES else "other", n) for n in (1, 2, 3)] if found.kind == "waste" else [],
         history=_history(view, text, found),
+        explained=alert_text.causes(view, text, found),
         saving=saving_text.panel(text, found, view.now_ms()),
         **context,
         **sheets(view, text),
@@ -174,6 +175,8 @@ def why(view: PlantView, text: Text, alert: Alert) -> list[str]:
     """Return the numbered reasons; `provisional` first."""
     say = text.words
     lines: list[str] = []
+    if alert.pattern == "site":
+        lines.append(say["al.why_site"])
     if alert.provisional:
         lines.append(say("al.why_provisional", days=str(alert.days_learned)))
     if alert.actual_kw is not None and alert.expected_kw is not None:

@@ -1,0 +1,157 @@
+"""The feeder tree as a witness: what feeders explain is not opened, moved loads are recognised, many at once are one event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from driftwatt.alerts import Alert
+from processors.pure import alerts, tree
+from processors.pure.appraise import AlertContext
+from processors.pure.document import document
+from tests.pure.test_alert_life import CONTEXT, finding
+from tests.support.loads import Load
+from tests.support.plant_days import PlantDays, calendar, day_ms
+
+FIRST = date(2026, 7, 6)
+HOLIDAYS = [FIRST + timedelta(days=n) for n in (64, 65)]
+RUN = 23.0 - 4.1
+
+
+def running(at: float) -> bool:
+    return int(at) % 7 < 6 and 0.25 <= at % 1 < 22 / 24
+
+
+def holiday_plant(**furnace: bool) -> PlantDays:
+    """An incomer over two machines that rest on two holidays in a row, and a furnace that works on them."""
+    rest = lambda at: -RUN if int(at) in (64, 65) and running(at) else 0.0  # noqa: E731
+    shared = calendar(*HOLIDAYS)
+    own = calendar(always=True) if furnace.get("own_calendar", True) else shared
+    return PlantDays(
+        {
+            "incomer": Load(9, night=1, run=1, night_noise=0.05, run_noise=0.05),
+            "a": Load(1),
+            "b": Load(2),
+            "furnace": Load(4, night=8, run=60),
+        },
+        feeds={"incomer": ("a", "b", "furnace")},
+        calendars={"incomer": shared, "a": shared, "b": shared, "furnace": own},
+        extra={"a": rest, "b": rest},
+    )
+
+
+def test_a_feeder_that_works_on_a_holiday_explains_the_incomer_by_its_own_calendar() -> None:
+    plant = holiday_plant()
+    plant.run(67)
+    incomer = plant.first("incomer")
+    assert (incomer.pattern, incomer.state) == ("off_hours", "suppressed")
+    assert [line.what for line in incomer.history] == ["opened", "explained_usual"]
+    assert (incomer.explained[0].meter, incomer.explained[0].why) == ("furnace", "usual")
+    assert incomer.explained[0].share > 0.8
+    assert incomer.explained[0].kw > 10
+    assert not plant.alerts("furnace"), "it runs as it should"
+    assert document(incomer)["explained_by"][0]["meter"] == "furnace"
+
+
+def test_the_same_excess_without_a_calendar_of_its_own_is_the_incomers_and_the_furnaces() -> None:
+    plant = holiday_plant(own_calendar=False)
+    plant.run(67)
+    assert all(cause.why == "waste" for alert in plant.alerts("incomer") for cause in alert.explained)
+    assert [alert.state for alert in plant.alerts("furnace")] == ["unacked"]
+
+
+def test_waste_below_explains_the_incomer_and_is_listed_with_its_power() -> None:
+    book = dict(alerts.on_output({}, finding("compressor", per_night=50), CONTEXT).book)
+    change = alerts.on_output(book, finding("incomer", per_night=60), CONTEXT)
+    incomer = next(each for each in change.book.values() if each.meter == "incomer")
+    (cause,) = incomer.explained
+    assert incomer.state == "suppressed"
+    assert (cause.meter, cause.why, cause.alert) == ("compressor", "waste", next(iter(book)))
+    assert cause.kw == pytest.approx(7.0)
+
+
+def test_a_load_that_moved_from_one_feeder_to_another_is_recognised() -> None:
+    plant = PlantDays(
+        {"incomer": Load(9, night=1, run=1, night_noise=0.05, run_noise=0.05), "a": Load(1, night=20), "b": Load(2), "c": Load(3)},
+        feeds={"incomer": ("a", "b", "c")},
+        extra={"a": lambda at: -8.0 if at >= 60 else 0.0, "b": lambda at: 8.0 if at >= 60 else 0.0},
+    )
+    plant.run(72)
+    moved = plant.first("b")
+    assert moved.state == "suppressed"
+    assert (moved.explained[0].meter, moved.explained[0].why) == ("a", "moved")
+    assert moved.explained[0].kw == pytest.approx(-8, rel=0.3)
+
+
+def test_the_same_rise_without_the_drop_is_waste() -> None:
+    plant = PlantDays(
+        {"incomer": Load(9, night=1, run=1, night_noise=0.05, run_noise=0.05), "a": Load(1, night=20), "b": Load(2)},
+        feeds={"incomer": ("a", "b")},
+        extra={"b": lambda at: 8.0 if at >= 60 else 0.0},
+    )
+    plant.run(72)
+    assert plant.first("b").state == "unacked"
+
+
+def test_an_excess_is_not_explained_by_hours_that_were_not_measured() -> None:
+    week = {day_ms(day, hour): (24 * (day % 7) + hour, 10.0 + 5.0 * (day >= 28)) for day in range(35) for hour in range(24)}
+    plant = tree.Witness({"p": ("c",)}, lambda meter: week if meter == "p" else {}, lambda _: True, lambda *_: True)
+    assert tree.explain("p", day_ms(28), plant) == ()
+
+
+SIX = ("a", "b", "c", "d", "e", "f")
+SITE = replace(CONTEXT, feeds={"incomer": SIX}, meters=("incomer", *SIX))
+
+
+def crossing(*meters: str, context: AlertContext = SITE, day: int = 7) -> dict[str, Alert]:
+    book: dict[str, Alert] = {}
+    for meter in meters:
+        book = dict(alerts.on_output(book, finding(meter, day=day), context).book)
+    return book
+
+
+def site_of(book: alerts.AlertBook) -> Alert:
+    (site,) = (each for each in book.values() if each.pattern == "site")
+    return site
+
+
+def test_many_meters_that_cross_at_once_are_one_event_of_the_site_that_lists_them() -> None:
+    assert not [each for each in crossing("a", "b").values() if each.pattern == "site"], "two are not many"
+    book = crossing("a", "b", "c")
+    site = site_of(book)
+    assert (site.state, site.meter, site.kind) == ("unacked", "incomer", "waste")
+    assert {cause.meter for cause in site.explained} == {"a", "b", "c"}
+    assert {each.meter: each.state for each in book.values() if each.pattern != "site"} == dict.fromkeys("abc", "suppressed")
+    one = next(each for each in book.values() if each.meter == "a")
+    assert site.cost is not None
+    assert one.cost is not None
+    assert site.cost.value == pytest.approx(3 * one.cost.value)
+    assert site.per_day["kwh"] == pytest.approx(3 * 56)
+
+
+def test_a_fourth_joins_and_a_site_event_is_opened_once() -> None:
+    book = crossing("a", "b", "c", "d")
+    assert len(site_of(book).explained) == 4
+    assert sum(each.state == "unacked" for each in book.values()) == 1
+
+
+def test_what_is_answered_to_the_site_holds_for_its_members_and_is_told_for_each() -> None:
+    book = crossing("a", "b", "c")
+    change = alerts.dismiss(book, site_of(book).id, by="lan", at_ms=day_ms(100), reason="production")
+    assert {each.state for each in change.book.values()} == {"closed"}
+    assert sorted(told.meter for told in change.told) == ["a", "b", "c"]
+
+
+def test_a_site_event_ends_with_its_last_member() -> None:
+    book = crossing("a", "b", "c")
+    for meter in "abc":
+        book = dict(alerts.on_output(book, finding(meter, day=15, state="closed", reason="resolved"), SITE).book)
+    assert site_of(book).state in {"cleared_unacked", "closed"}
+    assert site_of(book).cleared_ms is not None
+
+
+def test_three_of_many_meters_are_not_a_site_event() -> None:
+    many = replace(SITE, meters=("incomer", *(f"m{n}" for n in range(20)), *SIX))
+    assert not [each for each in crossing("a", "b", "c", context=many).values() if each.pattern == "site"]
