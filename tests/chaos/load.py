@@ -154,7 +154,8 @@ def steady(bench: Bench, verdict: Verdict, rate: int, seconds: float, *, short: 
     used = {name: (after - cpu[name]) / took_s for name, after in bench.cpu_s().items()}
     print(f"cores used at {rate} a second: {', '.join(f'{name} {share:.2f}' for name, share in used.items())}")
     waits = bench.course.waits(from_ms, to_ms)
-    verdict.hold("readings acknowledged a second", (last - first) / took_s, f">= {rate * 0.98:g}", met=last - first >= rate * took_s * 0.98)
+    speed = (last - first) / took_s
+    verdict.hold("readings acknowledged a second", speed, f">= {rate * 0.98:g}", met=speed >= rate * (0.9 if short else 0.98))
     verdict.hold("commit to acknowledged, median, ms", waits[len(waits) // 2], "-", met=True)
     p99 = waits[int(len(waits) * 0.99)]
     verdict.hold("commit to acknowledged, p99, ms", p99, f"<= {P99_MS}", met=p99 <= (SHORT_P99_MS if short else P99_MS))
@@ -200,7 +201,7 @@ def outage(bench: Bench, verdict: Verdict, rate: int, seconds: float, *, short: 
     speed = (done[-1][1] - done[0][1]) / max(0.25, (done[-1][0] - done[0][0]) / 1000)
     first_s, last_s = (start - back_ms) / 1000, (end_ms - back_ms) / 1000
     print(
-        f"outage of {seconds:.0f} s: {top} rows waited; after the database was back the first came through in {first_s:.1f} s, all in {last_s:.1f} s"
+        f"outage of {seconds:.0f} s: {top} rows waited; the database back, the first was stored in {first_s:.1f} s, all in {last_s:.1f} s"
     )
     least = (SHORT_TIMES_LIVE if short else TIMES_LIVE) * rate
     verdict.hold("stored a second while catching up", speed, f">= {TIMES_LIVE * rate:g}", met=speed >= least)
