@@ -5,52 +5,64 @@
 
 R keeps weather, production and weekday effects at zero until the data speak. λ is 1 at first, then halves the
 past in 60 *learned* days: a frozen or silent month forgets nothing. Source: docs/detection.md, "Baseline".
-Sums run in ascending order in float64 and the Cholesky is our own: bit for bit the same everywhere.
+Sums run in one order in float64 and the Cholesky is our own: bit for bit the same everywhere.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-TERMS = 7
-RIDGE = (0.001, 0.15, 0.15, 0.15, 0.5, 0.5, 0.5)
+from processors.pure.cholesky import ALL, RIDGE, TERMS, WEEK, solve
+
+__all__ = ["FORGET", "RIDGE", "TERMS", "WEEK", "Pairs", "Ridge", "dot", "huber_weight", "learn", "pairs", "shift_level"]
+
 FORGET = 2.0 ** (-1.0 / 60.0)
 HUBER = 2.0
 HUBER_FROM = 14
 REBASE_KEEP = 0.3
+Pairs = Sequence[tuple[int, float]]
+"""What of z zᵀ is not zero: (place in the packed lower triangle, z_row · z_column)."""
 
-_AT = [[row * (row + 1) // 2 + column for column in range(row + 1)] for row in range(TERMS)]
-"""Place of (row, column ≤ row) in the packed lower triangle."""
+_new = tuple.__new__
+_COLUMN = (0, 1, 3, 6, 10, 15, 21)
+"""Places of the first column in the packed lower triangle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ridge:
-    """`a` is A as packed lower triangle (28 numbers), `b` and `theta` have 7, `n` counts learned days."""
+class Ridge(NamedTuple):
+    """`a` is A as packed lower triangle (see cholesky), `b` and `theta` have 7, `n` counts learned days."""
 
-    a: tuple[float, ...] = (0.0,) * 28
+    a: tuple[float, ...] = (0.0,) * WEEK
     b: tuple[float, ...] = (0.0,) * TERMS
     theta: tuple[float, ...] = (0.0,) * TERMS
     n: int = 0
 
 
 def dot(theta: Sequence[float], z: Sequence[float]) -> float:
-    """Return θᵀz.
+    """Return θᵀz of seven terms each.
 
-    >>> dot((1.0, 2.0), (3.0, 4.0))
+    >>> dot((1.0, 2.0, 0, 0, 0, 0, 0), (3.0, 4.0, 0, 0, 0, 0, 0))
     11.0
     """
-    total = 0.0
-    for t, x in zip(theta, z, strict=True):
-        total += t * x
-    return total
+    t0, t1, t2, t3, t4, t5, t6 = theta
+    z0, z1, z2, z3, z4, z5, z6 = z
+    return t0 * z0 + t1 * z1 + t2 * z2 + t3 * z3 + t4 * z4 + t5 * z5 + t6 * z6
+
+
+def pairs(z: Sequence[float]) -> Pairs:
+    """Return the products of the regressors of a day that are not zero.
+
+    >>> pairs((1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0))
+    [(0, 1.0), (3, 0.5), (5, 0.25)]
+    """
+    some = [(term, x) for term, x in enumerate(z) if x]
+    return [(row * (row + 1) // 2 + column, x * y) for row, x in some for column, y in some if column <= row]
 
 
 def huber_weight(r: float, s: float, n: int) -> float:
-    """Return the weight of a residual: 1, or 2s/|r| beyond two sigma once enough is learned.
+    """Return the weight of a residual: 1 up to two scales and while little is known, then 2 s/|r|.
 
-    >>> huber_weight(4.0, 1.0, 20), huber_weight(4.0, 1.0, 10), huber_weight(1.0, 1.0, 20)
+    >>> huber_weight(4.0, 1.0, 20), huber_weight(-4.0, 1.0, 3), huber_weight(1.0, 1.0, 20)
     (0.5, 1.0, 1.0)
     """
     if n <= HUBER_FROM or abs(r) <= HUBER * s:
@@ -58,17 +70,22 @@ def huber_weight(r: float, s: float, n: int) -> float:
     return HUBER * s / abs(r)
 
 
-def learn(ridge: Ridge, z: Sequence[float], y: float, *, weight: float, forget: float) -> Ridge:
-    """Return the baseline with one day more. `forget` is λ.
+def learn(ridge: Ridge, z: Sequence[float], products: Pairs, y: float, *, weight: float, forget: float) -> Ridge:
+    """Return the baseline with one day more. `products` are the pairs of z, `forget` is λ.
 
-    >>> line = Ridge()
-    >>> for y in (2.0, 4.0): line = learn(line, (1.0, 0, 0, 0, 0, 0, 0), y, weight=1.0, forget=1.0)
+    >>> line, z = Ridge(), (1.0, 0, 0, 0, 0, 0, 0)
+    >>> for y in (2.0, 4.0): line = learn(line, z, pairs(z), y, weight=1.0, forget=1.0)
     >>> round(line.theta[0], 3), line.n     # 6 / 2.001
     (2.999, 2)
     """
-    a = [forget * ridge.a[place] + weight * z[row] * z[column] for row, places in enumerate(_AT) for column, place in enumerate(places)]
-    b = [forget * was + weight * y * x for was, x in zip(ridge.b, z, strict=True)]
-    return Ridge(tuple(a), tuple(b), solve(a, b), ridge.n + 1)
+    a = [forget * was for was in ridge.a]
+    if products[-1][0] >= len(a):
+        a += [0.0] * (ALL - WEEK)
+    for place, product in products:
+        a[place] += weight * product
+    wy = weight * y
+    b = [forget * was + wy * x for was, x in zip(ridge.b, z, strict=True)]
+    return _new(Ridge, (tuple(a), tuple(b), solve(a, b), ridge.n + 1))
 
 
 def shift_level(ridge: Ridge, m: float) -> Ridge:
@@ -76,68 +93,7 @@ def shift_level(ridge: Ridge, m: float) -> Ridge:
 
     Weather and weekday slopes stay as they are.
     """
-    column = [ridge.a[_AT[row][0]] for row in range(TERMS)]
     a = [REBASE_KEEP * value for value in ridge.a]
+    column = [ridge.a[place] if place < len(ridge.a) else 0.0 for place in _COLUMN]
     b = [REBASE_KEEP * (was + first * m) for was, first in zip(ridge.b, column, strict=True)]
     return Ridge(tuple(a), tuple(b), solve(a, b), ridge.n)
-
-
-def solve(a: Sequence[float], b: Sequence[float]) -> tuple[float, ...]:
-    """Return (A + R)⁻¹ b. Terms never seen (a zero row) are exactly zero and cost nothing."""
-    used = [term for term in range(TERMS) if a[_AT[term][term]] > 0.0]
-    theta = [0.0] * TERMS
-    factor = _cholesky(a, used)
-    for term, value in zip(used, _substitute(factor, [b[term] for term in used]), strict=True):
-        theta[term] = value
-    return tuple(theta)
-
-
-def effective_parameters(ridge: Ridge) -> float:
-    """Return tr((A + R)⁻¹ A) = Σ (1 − R_i ((A + R)⁻¹)_ii) over the terms seen.
-
-    >>> round(effective_parameters(learn(Ridge(), (1.0, 0, 0, 0, 0, 0, 0), 2.0, weight=1.0, forget=1.0)), 3)
-    0.999
-    """
-    used = [term for term in range(TERMS) if ridge.a[_AT[term][term]] > 0.0]
-    factor = _cholesky(ridge.a, used)
-    total = 0.0
-    for place, term in enumerate(used):
-        unit = [0.0] * len(used)
-        unit[place] = 1.0
-        total += 1.0 - RIDGE[term] * _substitute(factor, unit)[place]
-    return total
-
-
-def _cholesky(a: Sequence[float], used: Sequence[int]) -> list[list[float]]:
-    """Return the lower factor of A + R restricted to the terms `used`."""
-    factor: list[list[float]] = []
-    for i, row in enumerate(used):
-        line: list[float] = []
-        for j in range(i):
-            total = a[_AT[row][used[j]]]
-            for k in range(j):
-                total -= line[k] * factor[j][k]
-            line.append(total / factor[j][j])
-        rest = a[_AT[row][row]] + RIDGE[row]
-        for value in line:
-            rest -= value * value
-        line.append(math.sqrt(max(rest, 1e-12)))
-        factor.append(line)
-    return factor
-
-
-def _substitute(factor: list[list[float]], right: list[float]) -> list[float]:
-    size = len(right)
-    half: list[float] = []
-    for i in range(size):
-        total = right[i]
-        for k in range(i):
-            total -= factor[i][k] * half[k]
-        half.append(total / factor[i][i])
-    result = [0.0] * size
-    for i in range(size - 1, -1, -1):
-        total = half[i]
-        for k in range(i + 1, size):
-            total -= factor[k][i] * result[k]
-        result[i] = total / factor[i][i]
-    return result

@@ -96,7 +96,8 @@ class DayCalendar:
 
     def closed(self, start_ms: int, end_ms: int) -> bool:
         """Tell whether `[start_ms, end_ms)` touches an announced shutdown."""
-        return any(shut.from_ms < end_ms and start_ms < shut.to_ms for shut in self.closed_windows)
+        windows = self.closed_windows  # asked every hour, and mostly there is none
+        return bool(windows) and any(shut.from_ms < end_ms and start_ms < shut.to_ms for shut in windows)
 
     def shifts(self, day: date) -> tuple[Shift, ...]:
         """Return the shifts that begin on a local day, ascending; none on days off."""

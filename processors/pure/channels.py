@@ -19,21 +19,24 @@ Residual, standardised and pre-whitened (docs/detection.md, "Residual"):
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from itertools import compress
+from math import sqrt
+from typing import NamedTuple
 
 from processors.pure import baseline, cusum
-from processors.pure.baseline import Ridge
+from processors.pure.baseline import Pairs, Ridge
 from processors.pure.outputs import Channel
-from processors.pure.robust import autocorrelation, clip, median
-from processors.pure.schedule import EDGE, RUNNING, Schedule
+from processors.pure.robust import Echo, Scale, median, single
+from processors.pure.schedule import Schedule, selectors
 
 CHANNELS: tuple[Channel, ...] = ("base", "off", "edge", "on", "tot")
 WINDOW = 60
 SCALE_FROM = 6
 SCALE_FLOOR = 0.004
 FREEZE = 1.3
+U_STEP = 4096
+"""u is kept in whole steps of 1/4096 sigma."""
 U_CLIP, E_CLIP = 5.0, 4.0
 PUSH_FROM = 10
 RHO_LEAST, RHO_MOST = 20, 0.8
@@ -41,68 +44,45 @@ MEAN_WEIGHT = 1 / 28
 DOWN_DAYS, DOWN_SCORE = 14, 3.0
 REBASE_MOST = 14
 
+_new = tuple.__new__
+_CALM = cusum.total_of(FREEZE)
+_FALLEN = cusum.total_of(DOWN_SCORE, cusum.DOWN_K)
 
-def values_of(bins: Sequence[int], kw: Sequence[float], schedule: Schedule) -> tuple[float | None, ...]:
+
+def values_of(bins: bytes, kw: Sequence[float], schedule: Schedule) -> tuple[float | None, ...]:
     """Return a day's number of each channel in the order of CHANNELS; None where hours are too few.
 
     `bins` are the hour-of-week bins of the good hours, `kw` their mean powers.
     """
     level = schedule.level
     base, total = sum(sorted(kw)[:4]) / 4 / level, sum(kw) / len(kw) / level
-    if not schedule.known:
+    if not schedule.mask:
         return (base, None, None, None, total)
-    off: list[float] = []
-    edge: list[float] = []
-    on: list[float] = []
-    for b, power in zip(bins, kw, strict=True):
-        code = schedule.mask[b]
-        if code == RUNNING:
-            on.append(power)
-        else:
-            off.append(power)
-            if code == EDGE:
-                edge.append(power)
-    return (base, _mean(off, 4, level), _mean(edge, 2, level), _mean(on, 4, level), total)
+    off, edge, on = (
+        _mean(kw, bins.translate(table), least, level) for table, least in zip(selectors(schedule.mask), (4, 2, 4), strict=True)
+    )
+    return (base, off, edge, on, total)
 
 
-def _mean(values: Sequence[float], least: int, level: float) -> float | None:
-    return sum(values) / len(values) / level if len(values) >= least else None
+def _mean(kw: Sequence[float], chosen: bytes, least: int, level: float) -> float | None:
+    count = chosen.count(1)
+    return sum(compress(kw, chosen)) / count / level if count >= least else None
 
 
-Scale = tuple[tuple[float, ...], tuple[float, ...]]
-"""The last calm residuals of working days and of the others."""
-
-
-def sigma(scale: Scale, mean: float, group: int) -> float:
-    """Return the robust scale s of a day group, in shares of L; `mean` is the smoothed value ȳ of the channel.
-
-    >>> sigma(((0.1, -0.1, 0.1, -0.1, 0.1, -0.1), ()), 1.0, 1)
-    0.14826
-    >>> sigma(((), ()), 1.0, 0)
-    0.2
-    """
-    for residuals in (scale[group], scale[1 - group]):
-        if len(residuals) >= SCALE_FROM:
-            a = sorted(map(abs, residuals))
-            spread = max(1.4826 * a[len(a) // 2], a[int(0.9 * (len(a) - 1))] / 1.645)
-            return max(spread, SCALE_FLOOR * abs(mean), 1e-9)
-    return 0.2 * max(0.001, abs(mean))
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(NamedTuple):
     """One channel's memory.
 
-    `scale` are the last calm residuals of the working days and of the others, `us` the last calm u, `thetas`
-    the θ valid after each of the last days (ordinal, θ without trailing zeros), `since` the ordinal of the
-    first day of the present run of S above zero; `steep` is the sum for large shifts.
+    `mean` is ȳ; `working` and `other` are the last calm residuals of the two day groups, `echo` the last calm u,
+    `last_u` that of the last day (in steps); `up`, `steep` and `down` are the sums, `run` and `down_run` the days
+    since they left zero, `since` the ordinal of the first day of the present run of `up`.
     """
 
-    ridge: Ridge = field(default_factory=Ridge)
+    ridge: Ridge = Ridge()
     mean: float = 0.0
-    scale: Scale = ((), ())
-    us: tuple[float, ...] = ()
-    last_u: float = 0.0
+    working: Scale = Scale()
+    other: Scale = Scale()
+    echo: Echo = Echo()
+    last_u: int = 0
     up: float = 0.0
     down: float = 0.0
     run: int = 0
@@ -118,20 +98,40 @@ class Chart:
     @property
     def calm(self) -> bool:
         """Low enough to learn: by the patient sum, which one odd day does not lift far."""
-        return cusum.score(self.up) < FREEZE
+        return self.up <= _CALM
 
     @property
     def rho(self) -> float:
         """Lag-1 autocorrelation of the calm standardised residuals, 0…0.8."""
-        return autocorrelation(self.us, RHO_LEAST, RHO_MOST)
+        return self.echo.correlation(RHO_LEAST, RHO_MOST)
+
+    def above(self, threshold: float) -> bool:
+        """Tell whether the score is above a threshold, without computing it."""
+        return self.up > cusum.total_of(threshold) or self.steep > cusum.total_of(threshold + cusum.STEEP_SURER, cusum.STEEP_K)
 
     def sigma(self, group: int) -> float:
-        """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L."""
-        return sigma(self.scale, self.mean, group)
+        """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L.
+
+        >>> calm = Scale()
+        >>> for r in (0.125, -0.125) * 3: calm = calm.pushed(r, 60)
+        >>> Chart(mean=1.0, working=calm).sigma(1), Chart().sigma(0)
+        (0.185325, 0.0002)
+        """
+        return _sigma(self.working, self.other, self.mean) if group == 0 else _sigma(self.other, self.working, self.mean)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+def _sigma(own: Scale, fallback: Scale, mean: float) -> float:
+    a = own.sizes
+    m = len(a)
+    if m < SCALE_FROM:
+        a = fallback.sizes
+        m = len(a)
+        if m < SCALE_FROM:
+            return 0.2 * max(0.001, abs(mean))
+    return max(1.4826 * a[m // 2], a[int(0.9 * (m - 1))] / 1.645, SCALE_FLOOR * abs(mean), 1e-9)
+
+
+class Seen(NamedTuple):
     """One day of one channel as a chart saw it: its ordinal, regressors, number, residual before learning, day group."""
 
     ordinal: int
@@ -141,63 +141,70 @@ class Seen:
     group: int
 
 
-def update(chart: Chart, z: tuple[float, ...], y: float, *, group: int, ordinal: int, active: bool, forget: float) -> tuple[Chart, float]:
+class Today(NamedTuple):
+    """What all charts are told of a day: regressors and their products, group, ordinal, whether sums run, λ."""
+
+    z: tuple[float, ...]
+    products: Pairs
+    group: int
+    ordinal: int
+    active: bool
+    forget: float
+
+
+def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
     """Return the chart after one day, and the residual r = y − θᵀz taken before learning.
 
-    `active` lets the CUSUM run; before, every day is learned. `forget` is λ of today.
+    `active` lets the CUSUM run; before, every day is learned.
     """
-    r = y - baseline.dot(chart.ridge.theta, z)
-    ready = chart.ridge.n >= PUSH_FROM and cusum.score(chart.up) <= FREEZE
-    scale = _push(chart.scale, group, r) if ready else chart.scale
-    s = sigma(scale, chart.mean, group)
-    u = clip(r / s, U_CLIP)
-    up, down, steep = chart.up, chart.down, chart.steep
+    ridge, mean, working, other, echo, last_u, up, down, run, down_run, since, steep = chart
+    z, products, group, ordinal, active, forget = today
+    r = single(y - baseline.dot(ridge.theta, z))
+    ready = ridge.n >= PUSH_FROM and up <= _CALM
+    if ready and group == 0:
+        working = working.pushed(r, WINDOW)
+    elif ready:
+        other = other.pushed(r, WINDOW)
+    s = _sigma(other, working, mean) if group else _sigma(working, other, mean)
+    u = round(max(-U_CLIP, min(r / s, U_CLIP)) * U_STEP)
     if active:
-        rho = chart.rho
-        e = clip((u - rho * chart.last_u) / math.sqrt(1 - rho * rho), E_CLIP)
-        up, down, steep = cusum.step(up, e), cusum.step(down, -e, cusum.DOWN_K), cusum.step(steep, e, cusum.STEEP_K)
-    after = Chart(
-        ridge=chart.ridge,
-        mean=chart.mean,
-        scale=scale,
-        us=(*chart.us, u)[-WINDOW:] if ready else chart.us,
-        last_u=u,
-        up=up,
-        down=down,
-        run=chart.run + 1 if up > 0 else 0,
-        down_run=chart.down_run + 1 if down > 0 else 0,
-        since=chart.since if chart.run and up > 0 else ordinal,
-        steep=steep,
-    )
-    if not active or after.calm:
-        after = learn(after, Seen(ordinal, z, y, r, group), s=s, forget=forget)
-    return after, r
-
-
-def learn(chart: Chart, day: Seen, *, s: float, forget: float) -> Chart:
-    """Return the chart with the baseline that has learned one day; `s` is the scale of the day's group."""
-    weight = baseline.huber_weight(day.r, s, chart.ridge.n)
-    mean = day.y if chart.ridge.n == 0 else chart.mean + MEAN_WEIGHT * (day.y - chart.mean)
-    return replace(chart, ridge=baseline.learn(chart.ridge, day.z, day.y, weight=weight, forget=forget), mean=mean)
+        rho = echo.correlation(RHO_LEAST, RHO_MOST)
+        e = max(-E_CLIP, min((u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)), E_CLIP))
+        up = max(0.0, up + (e - cusum.UP_K))
+        down = max(0.0, down + (-e - cusum.DOWN_K))
+        steep = max(0.0, steep + (e - cusum.STEEP_K))
+    if ready:
+        echo = echo.pushed(u, WINDOW)
+    since = since if run and up > 0 else ordinal
+    run = run + 1 if up > 0 else 0
+    down_run = down_run + 1 if down > 0 else 0
+    if not active or up <= _CALM:
+        weight = baseline.huber_weight(r, s, ridge.n)
+        mean = y if ridge.n == 0 else mean + MEAN_WEIGHT * (y - mean)
+        ridge = baseline.learn(ridge, z, products, y, weight=weight, forget=forget)
+    return _new(Chart, (ridge, mean, working, other, echo, u, up, down, run, down_run, since, steep)), r
 
 
 def fallen(chart: Chart) -> bool:
     """Tell whether the load has stood below its reference for so long that the saving is the new reference."""
-    return chart.down_run >= DOWN_DAYS and cusum.score(chart.down, cusum.DOWN_K) > DOWN_SCORE
+    return chart.down_run >= DOWN_DAYS and chart.down > _FALLEN
 
 
 def rebase(chart: Chart, days: Sequence[Seen]) -> Chart:
     """Return the chart moved to the level of the days given (oldest first), with its sums at zero."""
-    lifted = replace(chart, ridge=baseline.shift_level(chart.ridge, median(day.r for day in days)))
+    ridge, mean = baseline.shift_level(chart.ridge, median(day.r for day in days)), chart.mean
     for day in days:
-        r = day.y - baseline.dot(lifted.ridge.theta, day.z)
-        lifted = learn(lifted, replace(day, r=r), s=lifted.sigma(day.group), forget=baseline.FORGET)
-    return quiet(lifted)
+        r = day.y - baseline.dot(ridge.theta, day.z)
+        s = chart._replace(mean=mean).sigma(day.group)
+        weight = baseline.huber_weight(r, s, ridge.n)
+        mean = day.y if ridge.n == 0 else mean + MEAN_WEIGHT * (day.y - mean)
+        ridge = baseline.learn(ridge, day.z, baseline.pairs(day.z), day.y, weight=weight, forget=baseline.FORGET)
+    return quiet(chart._replace(ridge=ridge, mean=mean))
 
 
 def quiet(chart: Chart) -> Chart:
     """Return the chart with its sums at zero."""
-    return replace(chart, up=0.0, down=0.0, run=0, down_run=0, steep=0.0)
+    return chart._replace(up=0.0, down=0.0, run=0, down_run=0, steep=0.0)
 
 
 def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:
@@ -206,11 +213,6 @@ def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:
     Persists: the score is above the freeze, and the median of the last 3 residuals above half a sigma.
     """
     last = recent[-3:]
-    if last and chart.score > FREEZE and median(day.r for day in last) > 0.5 * chart.sigma(last[-1].group):
+    if last and chart.above(FREEZE) and median(day.r for day in last) > 0.5 * chart.sigma(last[-1].group):
         return rebase(chart, recent[-max(3, min(chart.run, REBASE_MOST)) :])
     return quiet(chart)
-
-
-def _push(scale: Scale, group: int, r: float) -> Scale:
-    grown = (*scale[group], r)[-WINDOW:]
-    return (grown, scale[1]) if group == 0 else (scale[0], grown)

@@ -13,7 +13,6 @@ from processors.pure import ledger
 from processors.pure.baseline import dot
 from processors.pure.channels import CHANNELS, FREEZE
 from processors.pure.detector import DetectorState
-from processors.pure.hours import HOUR_MS
 from processors.pure.outputs import Channel
 from processors.pure.schedule import Schedule
 
@@ -67,10 +66,7 @@ def excess_after(state: DetectorState, found: Reference, ordinal: int) -> Iterat
 def hours(state: DetectorState) -> dict[int, tuple[int, float]]:
     """Return bin of the week and mean kW of every good hour that is remembered, those of the running day too, by start ms."""
     found = {start_ms: (b, kw) for day in state.memory.days for start_ms, b, kw in day.hours()}
-    day = state.day
-    if day is not None:
-        found |= {day.start_ms + at * HOUR_MS: (day.bin(hour), kw) for at, hour, kw in zip(day.at, day.hours, day.kw, strict=True)}
-    return found
+    return found | {start_ms: (b, kw) for start_ms, b, kw in state.today}
 
 
 def judged(state: DetectorState) -> bool:

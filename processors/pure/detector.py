@@ -2,52 +2,38 @@
 
 Everything is a pure function of the state and its input; a state handed in stays valid. The engine calls
 `on_interval` after every closed 15-minute interval, in ascending order. Hours close at their end, a day with
-the first interval of a later one. The method is described in docs/detection.md.
+the first interval of a later one; only the close of a day costs more than a few additions. The method is described
+in docs/detection.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from driftwatt.errors import WireError
-from processors.pure import channels, daily, expected, fast, gate, hours, readiness, waste
-from processors.pure.baseline import Ridge, dot
-from processors.pure.channels import Chart
-from processors.pure.codec import Codec
-from processors.pure.expected import Shape
-from processors.pure.fast import Fast
-from processors.pure.gate import Gate
-from processors.pure.hours import Day, Hour, SiteCalendar
-from processors.pure.ledger import OFF, TOT, Event, Sums
-from processors.pure.memory import Memory, Past
-from processors.pure.outputs import Advice, Channel, ExpectedPower, IntervalEnergy, Output
+from processors.pure import channels, daily, day_turn, fast, gate, hours, waste
+from processors.pure.baseline import dot
+from processors.pure.detector_bytes import dump, load
+from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.fast import CALM, Fast
+from processors.pure.hours import HOUR_MS, LEAST_MS, Day, SiteCalendar
+from processors.pure.ledger import OFF, Event
+from processors.pure.memory import Memory
+from processors.pure.outputs import Advice, Channel, IntervalEnergy, Output
 from processors.pure.robust import median
-from processors.pure.schedule import RUNNING, Schedule
+from processors.pure.schedule import RUNNING
 from processors.pure.settings import Settings
-from processors.pure.waste import Scene
+from processors.pure.waste import Running, Scene
 
-__all__ = ["Answer", "DetectorState", "Settings", "SiteCalendar", "answer", "begin", "dump", "load", "on_interval"]
+__all__ = ["Answer", "DetectorState", "Settings", "SiteCalendar", "answer", "begin", "dump", "load", "on_interval", "take"]
 
 Answer = Literal["known", "new_normal", "dismissed", "fixed"]
-VERSION = 2
+Told = tuple[DetectorState, tuple[Output, ...]]
 
-
-@dataclass(frozen=True, slots=True)
-class DetectorState:
-    """Everything that detection remembers of one meter. Immutable: a change is a new object.
-
-    `seen_ms` is the end of the last interval taken; `hour` and `day` are in the making; `memory` changes only
-    when a day is over; `events` are the open waste events, oldest first.
-    """
-
-    seen_ms: int = 0
-    hour: Hour | None = None
-    day: Day | None = None
-    gate: Gate = field(default_factory=gate.begin)
-    fast: Fast | None = None
-    memory: Memory = field(default_factory=Memory)
-    events: tuple[Event, ...] = ()
+_SQUARE_MS = HOUR_MS * HOUR_MS
+_EVEN_HOUR = 1e-12
+"""Share of kW²: what rounding makes of an hour of one interval."""
+_new = tuple.__new__
+_WORTH_MENTION = fast.ADVICE_SCORE * fast.DIVISOR
 
 
 def begin(settings: Settings) -> DetectorState:
@@ -63,7 +49,7 @@ def on_interval(
     *,
     temperature: float | None = None,
     production: float | None = None,
-) -> tuple[DetectorState, tuple[Output, ...]]:
+) -> Told:
     """Take one closed interval (CT/PT ratio and sign applied) that begins at or after the end of all before.
 
     `temperature` is the outdoor mean in °C, `production` units made, both in the interval and optional. An
@@ -71,111 +57,108 @@ def on_interval(
     Returns the new state and what follows from it: ExpectedPower, WasteFinding, DataFinding, Readiness,
     Advice; never IntervalEnergy.
     """
-    if interval.start_ms < state.seen_ms:
+    kwh = interval.import_wh / 1000 if hours.believed(interval) else None
+    return take(state, interval.start_ms, interval.end_ms, kwh, settings, temperature, production)
+
+
+def take(  # noqa: PLR0917 – called for every row of a history: places cost less than names
+    state: DetectorState,
+    start_ms: int,
+    end_ms: int,
+    kwh: float | None,
+    settings: Settings,
+    temperature: float | None = None,
+    production: float | None = None,
+) -> Told:
+    """Take one interval as bare numbers; `kwh` None is missing or not to be believed. See `on_interval`."""
+    seen_ms, until_ms, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events = state
+    if start_ms < seen_ms:
         return state, ()
-    at_ms, outputs = interval.end_ms, []
-    hour = state.hour
-    if hour is not None and interval.start_ms >= hour.end_ms:
-        state, said = _close_hour(state, hour, settings, at_ms)
-        outputs += said
-        hour = None
-    if hour is None:
-        hour = hours.hour_of(interval.start_ms, settings.zone)
-        if state.day is None or state.day.ordinal != hour.ordinal:
-            state, said = _turn_day(state, hour, settings, at_ms)
+    outputs: tuple[Output, ...] = ()
+    if start_ms >= until_ms:
+        if until_ms:
+            state, outputs = _close_hour(state, settings, end_ms)
+        if day is None or start_ms >= day[0][2]:
+            state, said = day_turn.turn(state, start_ms, settings, end_ms)
             outputs += said
-    hour = hours.add(hour, interval, temperature, production)
-    if interval.end_ms >= hour.end_ms:
-        state, said = _close_hour(state, hour, settings, at_ms)
-        outputs += said
-        hour = None
-    return DetectorState(interval.end_ms, hour, state.day, state.gate, state.fast, state.memory, state.events), tuple(outputs)
-
-
-def _close_hour(state: DetectorState, hour: Hour, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
-    """Pass an hour through the gate, put it into its day, and run the fast test on it."""
-    day = state.day or hours.day_of(hour, settings.zone, settings.calendar)
-    kw = hour.kw
-    quality, outputs = state.gate, list[Output]()
-    if kw is not None and settings.calendar.closed(hour.start_ms, hour.end_ms):
-        kw = None
-    if kw is not None:
-        quality, reason, found = gate.step(quality, kw, day.bin(hour.hour), meter=settings.meter, start_ms=hour.start_ms, at_ms=at_ms)
-        outputs += found
-        kw = None if reason else kw
-    state = DetectorState(state.seen_ms, None, hours.append(day, hour, kw), quality, state.fast, state.memory, state.events)
-    schedule = state.memory.schedule
-    if kw is None or state.fast is None or schedule is None:
+        _, _, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events = state
+        until_ms = _hour_end(start_ms, day)
+    if kwh is not None:
+        length_ms = end_ms - start_ms
+        total += kwh
+        good_ms += length_ms
+        squares += kwh * kwh * _SQUARE_MS / length_ms
+    if temperature is not None or production is not None:
+        drivers = _driven(drivers, temperature, production)
+    state = _new(DetectorState, (end_ms, until_ms, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events))
+    if end_ms < until_ms:
         return state, outputs
-    b = day.bin(hour.hour)
-    test = fast.step(state.fast, kw, b, off=schedule.mask[b] != RUNNING, at_ms=hour.start_ms)
-    state = DetectorState(state.seen_ms, None, state.day, state.gate, test, state.memory, state.events)
-    state, said = _heed_fast(state, test, settings, at_ms)
+    state, said = _close_hour(state, settings, end_ms)
     return state, outputs + said
 
 
-def _heed_fast(state: DetectorState, test: Fast, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
+def _hour_end(start_ms: int, day: Day | None) -> int:
+    _, day_ms, end_ms, _ = day[0]  # type: ignore[index]  # a day has been begun
+    until_ms: int = start_ms - (start_ms - day_ms) % HOUR_MS + HOUR_MS
+    return min(end_ms, until_ms)
+
+
+def _driven(drivers: Drivers, temperature: float | None, production: float | None) -> Drivers:
+    warmth, warmths, made, mades = drivers
+    if temperature is not None:
+        warmth, warmths = warmth + temperature, warmths + 1
+    if production is not None:
+        made, mades = made + production, mades + 1
+    return Drivers(warmth, warmths, made, mades)
+
+
+def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
+    """Pass an hour through the gate, put it into its day, and run the fast test on it."""
+    seen_ms, until_ms, kwh, good_ms, squares, day, at, kws, scatter, drivers, quality, test, memory, events = state
+    before = test
+    found: tuple[Output, ...] = ()
+    if day is not None and good_ms >= LEAST_MS:
+        (_, day_ms, _, hours_of_day), _, base = day
+        place = (until_ms - 1 - day_ms) // HOUR_MS
+        start_ms = day_ms + place * HOUR_MS
+        if not settings.calendar.closed(start_ms, until_ms):
+            kw, b = kwh * HOUR_MS / good_ms, base + hours_of_day[place]
+            quality, reason, found = gate.step(quality, memory.profile, kw, b, settings.meter, start_ms, at_ms)
+            if not reason:
+                at |= 1 << place
+                square = squares / good_ms - kw * kw
+                if scatter or square > _EVEN_HOUR * kw * kw:
+                    scatter = (*scatter, *(0.0,) * (len(kws) - len(scatter)), max(0.0, square))
+                kws = (*kws, kw)
+                if memory.usual is not None and memory.schedule is not None:
+                    test = fast.step(test, memory.usual, kw, b, start_ms, off=memory.schedule.mask[b] != RUNNING)
+    state = _new(DetectorState, (seen_ms, 0, 0.0, 0, 0.0, day, at, kws, scatter, drivers, quality, test, memory, events))
+    if test is before or test[0] <= _WORTH_MENTION:
+        return state, found
+    state, said = _heed_fast(state, settings, at_ms)
+    return state, found + said
+
+
+def _heed_fast(state: DetectorState, settings: Settings, at_ms: int) -> Told:
     """Open an event when the fast test says so, or mention one odd night."""
-    ripe = state.memory.valid_days > daily.LEARNING_DAYS and waste.may_open(state.memory, state.events)
-    if not ripe or state.day is None or test.score <= fast.ADVICE_SCORE:
-        return state, []
+    memory, test = state.memory, state.fast
+    ripe = memory.valid_days > daily.LEARNING_DAYS and waste.may_open(memory, state.events)
+    if not ripe or test.score <= fast.ADVICE_SCORE:
+        return state, ()
     if test.score > settings.threshold:
-        step = waste.open_by_fast(state.events, Scene(state.memory, settings, at_ms), state.day, test)
-        return replace(state, events=step.events, memory=step.memory), list(step.findings)
+        step = waste.open_by_fast(
+            state.events, Scene(memory, settings, at_ms), Running(state.day.clock.ordinal if state.day else 0, state.today), test
+        )
+        return state._replace(events=step.events, memory=step.memory), step.findings
     if test.advised or state.events:
-        return state, []
+        return state, ()
     advice = Advice(settings.meter, at_ms, test.since_ms, test.kwh / test.hours, test.usual_kwh / test.hours)
-    return replace(state, fast=fast.mention(test)), [advice]
-
-
-def _turn_day(state: DetectorState, hour: Hour, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
-    """Close the day that is over and begin the one of `hour`; say what it should draw."""
-    outputs: list[Output] = []
-    if state.day is not None and state.day.valid:
-        state, outputs = _close_day(state, state.day, settings, at_ms)
-    day = hours.day_of(hour, settings.zone, settings.calendar)
-    state = replace(state, day=day)
-    return state, [*outputs, *_day_ahead(state, day, settings)]
-
-
-def _close_day(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
-    before = state.memory.schedule
-    closed = daily.close(state.memory, day, settings, undisturbed=not state.events)
-    memory, quality, test = closed.memory, state.gate, state.fast
-    if before is None and memory.schedule is not None and memory.schedule.known:
-        test = fast.begin([(b, kw) for past in memory.days for b, kw in zip(past.bins, past.kw, strict=True)], memory.schedule.level)
-    elif test is not None:
-        test = fast.at_day_close(test)
-    if memory.valid_days == gate.LEARNING_DAYS:
-        quality = gate.learned(quality, [kw for past in memory.days for kw in past.kw])
-    outputs: list[Output] = []
-    told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, daily.valid_share(memory, day.ordinal + 1))
-    if told.state == "learning" or told.state != memory.readiness:
-        outputs.append(told)
-    memory = memory.but(readiness=told.state)
-    step = waste.after_day(state.events, Scene(memory, settings, at_ms), closed.day, closed.left)
-    return DetectorState(state.seen_ms, None, None, quality, test, step.memory, step.events), [*outputs, *step.findings]
-
-
-def _day_ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:
-    """Return the band of a whole local day, against the clean reference while waste is running."""
-    memory = state.memory
-    if not settings.band or memory.schedule is None or memory.shape is None:
-        return ()
-    theta = state.events[0].clean[TOT] if state.events else memory.charts[TOT].ridge.theta
-    level = memory.schedule.level
-    return expected.day_ahead(
-        settings.meter,
-        memory.shape,
-        hours.hours_of(day, settings.zone),
-        level=level,
-        total_kw=dot(theta, daily.outlook(memory, day)) * level,
-    )
+    return state._replace(fast=test._replace(advised=True)), (advice,)
 
 
 def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     state: DetectorState, settings: Settings, channel: Channel, since_ms: int, what: Answer, at_ms: int
-) -> tuple[DetectorState, tuple[Output, ...]]:
+) -> Told:
     """Take a person's answer to the open event of `channel` since `since_ms`.
 
     `known`: it is waste and goes on counting, the charts are ready for the next change. `new_normal` and
@@ -190,15 +173,20 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
         charts = tuple(channels.quiet(chart) for chart in memory.charts)
     else:
         charts = tuple(channels.answered(chart, memory.seen(c)) for c, chart in enumerate(memory.charts))
-    memory = memory.but(charts=charts, false_alarms=memory.false_alarms + (what == "dismissed")).noted()
+    memory = memory._replace(charts=charts, false_alarms=memory.false_alarms + (what == "dismissed"))
+    memory = memory.noted(memory.days[-1].ordinal, moved=True)
     if what in ("new_normal", "dismissed"):
         recent = [day for day in memory.days if day.ordinal >= event.since]
         memory = daily.reshape(memory, recent[-channels.REBASE_MOST :])
-    events = tuple(replace(each, answered="known") if each is event else each for each in state.events)
+    events = tuple(each._replace(answered="known") if each is event else each for each in state.events)
     kept = events if what == "known" else tuple(each for each in state.events if each is not event)
-    lifted = {} if what == "fixed" else _lifted(event, memory)
-    test = None if state.fast is None else fast.forgive(state.fast, lifted)
-    return replace(state, memory=memory, events=kept, fast=test), (said,)
+    if memory.usual is not None:
+        memory = memory._replace(usual=memory.usual.forgiven({} if what == "fixed" else _lifted(event, memory)))
+    return state._replace(memory=memory, events=kept, fast=_forgiven(state.fast, memory)), (said,)
+
+
+def _forgiven(test: Fast, memory: Memory) -> Fast:
+    return test if memory.usual is None else CALM
 
 
 def _lifted(event: Event, memory: Memory) -> dict[int, float]:
@@ -212,24 +200,3 @@ def _lifted(event: Event, memory: Memory) -> dict[int, float]:
     last = [y - clean for y, clean in values if y is not None]
     excess = max(0.0, event.sums[OFF].delta, median(last) if last else 0.0) * schedule.level
     return {b: event.usual[b] + excess for b, code in enumerate(schedule.mask) if code != RUNNING}
-
-
-_CODEC = Codec(
-    VERSION,
-    (DetectorState, Hour, Day, Gate, Fast, Memory, Past, Schedule, Chart, Ridge, Shape, Event, Sums),
-    skip={DetectorState: "memory"},
-    cached={Memory: "cache", Past: "cache"},
-)
-
-
-def dump(state: DetectorState) -> bytes:
-    """Return the state as versioned, checksummed bytes; `load` gives it back bit for bit."""
-    return _CODEC.seal(_CODEC.tree(state.memory) + _CODEC.tree(state))
-
-
-def load(data: bytes) -> DetectorState:
-    """Return the state that was dumped. Raises WireError for damage and UnknownMajor for another version."""
-    memory, state = _CODEC.open(data, 2)
-    if not isinstance(memory, Memory) or not isinstance(state, DetectorState):
-        raise WireError("snapshot", "not a detector's state")
-    return replace(state, memory=memory)

@@ -8,13 +8,17 @@
 * ct: for 12 h the ratio to the bin profile has a mean in 0.15…0.55 and a coefficient of variation < 0.12, and
   the 12-h mean is below 0.75 × the 2 % quantile (one of three CTs reversed reads about one third).
 
-Source: docs/detection.md, "Quality gate". Gaps are the collector's and the engine's to report.
+The profile learns once a day, when the day is over: a bin is visited once a day. Source: docs/detection.md,
+"Quality gate". Gaps are the collector's and the engine's to report.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from processors.pure.hours import BINS, HOUR_MS
 from processors.pure.outputs import DataFinding
@@ -25,72 +29,90 @@ EPISODE_MS = 24 * HOUR_MS
 STUCK_HOURS, IDLE_HOURS = 6, 24
 IDLE = 0.05
 CT_HOURS = 12
+MOST_RECENT = 2 * CT_HOURS - 2
+VISITED, SETTLED = 3, 10
 _SAME = 1e-9
+_DECAY = 1 - 1e-5
+_EVEN_DAY = 24
+_SETTLED_DAY = bytes([SETTLED]) * _EVEN_DAY
+_new = tuple.__new__
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """`profile` and `visits` have one number per bin and are never changed in place.
+class Profile(NamedTuple):
+    """The week as it was believed: mean kW per bin (float32) and visits, counted up to 10. Never changed in place."""
+
+    kw: array[float] = array("f", bytes(4 * BINS))
+    visits: bytes = bytes(BINS)
+
+    def learned(self, bins: bytes, kw: array[float]) -> Profile:
+        """Return the profile with the good hours of one day more: weight max(0.1, 1/visits)."""
+        mean, visits = self.kw[:], bytearray(self.visits)
+        if len(bins) == _EVEN_DAY and visits[bins[0] : bins[0] + _EVEN_DAY] == _SETTLED_DAY and bins[-1] - bins[0] == _EVEN_DAY - 1:
+            row = np.frombuffer(mean, np.float32)[bins[0] : bins[0] + _EVEN_DAY]
+            row += np.float32(0.1) * (np.frombuffer(kw, np.float32) - row)
+            return Profile(mean, self.visits)
+        for b, x in zip(bins, kw, strict=True):
+            if visits[b] < SETTLED:
+                visits[b] += 1
+                mean[b] += (x - mean[b]) / visits[b]
+            else:
+                mean[b] += 0.1 * (x - mean[b])
+        return Profile(mean, bytes(visits))
+
+
+class Gate(NamedTuple):
+    """What the gate carries from hour to hour.
 
     `highest` x_max is None and `lowest` (2 % quantile) 0 while learning. `repeats` counts equal hours in a row;
-    `ratios` and `powers` are the last 12 good hours; `episodes` are open ones: reason, since, last seen.
+    `recent` are power and ratio to the profile of the last 12 hours in turn; `episodes` are open ones: reason, since, last seen.
     """
 
-    profile: list[float]
-    visits: list[float]
     highest: float | None = None
     lowest: float = 0.0
     last: float | None = None
     repeats: int = 0
     longest: int = 0
-    ratios: tuple[float, ...] = ()
-    powers: tuple[float, ...] = ()
+    recent: tuple[float, ...] = ()
     episodes: tuple[tuple[str, int, int], ...] = ()
-
-
-def begin() -> Gate:
-    """Return the gate of a meter nothing is known about."""
-    return Gate([0.0] * BINS, [0.0] * BINS)
 
 
 def learned(gate: Gate, powers: Sequence[float]) -> Gate:
     """Return the gate with its limits set from the hours of the learning period."""
     ascending = sorted(powers)
-    return _with(gate, highest=quantile(ascending, 0.995), lowest=quantile(ascending, 0.02))
+    return gate._replace(highest=quantile(ascending, 0.995), lowest=quantile(ascending, 0.02))
 
 
-def step(gate: Gate, kw: float, b: int, *, meter: str, start_ms: int, at_ms: int) -> tuple[Gate, str, tuple[DataFinding, ...]]:
+def step(  # noqa: PLR0917 – called for every hour of a history: places cost less than names
+    gate: Gate, profile: Profile, kw: float, b: int, meter: str, start_ms: int, at_ms: int
+) -> tuple[Gate, str, tuple[DataFinding, ...]]:
     """Judge one hour: (new gate, reason or "", findings). An hour with a reason is to be withheld."""
-    same = gate.last is not None and abs(kw - gate.last) <= _SAME * abs(gate.last)
-    repeats = gate.repeats + 1 if same else 1
+    highest, lowest, last, repeats, longest, recent, episodes = gate
+    repeats = repeats + 1 if kw == last or (last is not None and abs(kw - last) <= _SAME * abs(last)) else 1
+    if highest is None:
+        longest = max(repeats, longest)
+        return _new(Gate, (None, lowest, kw, repeats, longest, recent, episodes)), "", ()
+    if profile.visits[b] >= VISITED and (usual := profile.kw[b]) > 0:
+        recent = (*recent[-MOST_RECENT:], kw, kw / usual)
     reason = ""
-    ratios, powers = gate.ratios, gate.powers
-    if gate.highest is not None:
-        if gate.visits[b] >= 3 and gate.profile[b] > 0:
-            ratios, powers = (*ratios, kw / gate.profile[b])[-CT_HOURS:], (*powers, kw)[-CT_HOURS:]
-        if kw < -0.02 * gate.highest or kw > 3 * gate.highest:
-            reason = "jump"
-        elif repeats >= max(STUCK_HOURS if kw > IDLE * gate.highest else IDLE_HOURS, 2 * gate.longest):
-            reason = "stuck"
-        elif _ct(ratios, powers, gate.lowest):
-            reason = "ct"
-    profile, visits, highest = gate.profile, gate.visits, gate.highest
+    if kw < -0.02 * highest or kw > 3 * highest:
+        reason = "jump"
+    elif repeats >= STUCK_HOURS and repeats >= max(STUCK_HOURS if kw > IDLE * highest else IDLE_HOURS, 2 * longest):
+        reason = "stuck"
+    elif sum(recent[::2]) < 0.75 * CT_HOURS * lowest and _ct(recent[1::2]):
+        reason = "ct"
     if not reason:
-        profile, visits = profile.copy(), visits.copy()
-        visits[b] += 1
-        profile[b] += max(0.1, 1 / visits[b]) * (kw - profile[b])
-        if highest is not None:
-            highest = min(max(highest, kw), highest * 1.05) * (1 - 1e-5)
-    longest = max(gate.longest, repeats) if gate.highest is None else gate.longest
-    opened = DataFinding(meter, "opened", reason, at_ms, start_ms, {"kw": kw})
-    episodes, findings = _episodes(gate.episodes, opened)
-    after = Gate(profile, visits, highest, gate.lowest, kw, repeats, longest, ratios, powers, episodes)
-    return after, reason, findings
+        if kw > highest:
+            highest = min(highest * 1.05, kw)
+        highest *= _DECAY
+        if not episodes:
+            return _new(Gate, (highest, lowest, kw, repeats, longest, recent, episodes)), "", ()
+    episodes, findings = _episodes(episodes, DataFinding(meter, "opened", reason, at_ms, start_ms, {"kw": kw}))
+    return Gate(highest, lowest, kw, repeats, longest, recent, episodes), reason, findings
 
 
-def _ct(ratios: Sequence[float], powers: Sequence[float], lowest: float) -> bool:
-    """Tell whether the last hours look like one reversed CT."""
-    if len(ratios) < CT_HOURS or not sum(powers) / CT_HOURS < 0.75 * lowest:
+def _ct(ratios: Sequence[float]) -> bool:
+    """Tell whether the last hours keep to about a third of what they usually draw."""
+    if len(ratios) < CT_HOURS:
         return False
     mean = sum(ratios) / CT_HOURS
     if not 0.15 <= mean <= 0.55:
@@ -103,8 +125,6 @@ def _episodes(
     known: tuple[tuple[str, int, int], ...], now: DataFinding
 ) -> tuple[tuple[tuple[str, int, int], ...], tuple[DataFinding, ...]]:
     """Open one episode per reason; close it when the reason has been away for 24 h. `now.reason` may be empty."""
-    if not now.reason and not known:
-        return known, ()
     kept: list[tuple[str, int, int]] = []
     findings: list[DataFinding] = []
     for reason, since_ms, last_ms in known:
@@ -118,7 +138,3 @@ def _episodes(
         kept.append((now.reason, now.since_ms, now.since_ms))
         findings.append(now)
     return tuple(kept), tuple(findings)
-
-
-def _with(gate: Gate, *, highest: float, lowest: float) -> Gate:
-    return Gate(gate.profile, gate.visits, highest, lowest, gate.last, gate.repeats, gate.longest, gate.ratios, gate.powers, gate.episodes)

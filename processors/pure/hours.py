@@ -1,28 +1,31 @@
 """Quarter-hours to hours to local days: the canonical step of detection is one hour of mean kW.
 
 Source: docs/detection.md, "Interval data" and "Calendar". Instants are indexed by UTC and classified by local
-time, so a doubled hour visits its bin twice and a skipped one not at all.
+time, so a doubled hour visits its bin twice and a skipped one not at all. Hours are counted from the local
+midnight; the clock of a local day is looked up once and shared by all meters of its zone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from typing import Literal, Protocol
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol
 
 from driftwatt.readings import Quality
 from processors.pure.outputs import IntervalEnergy
 
 HOUR_MS = 3_600_000
 BINS = 168
-VALID_HOURS = 18
-"""A local day counts from this many good hours on."""
 MIN_COVERAGE = 0.5
+LEAST_MS = round(MIN_COVERAGE * HOUR_MS)
 WEDNESDAY, SATURDAY, SUNDAY = 2, 5, 6
 
 DayClass = Literal["work_monday", "work", "saturday", "off"]
 DOUBTFUL = ~int(Quality.INTEGRATED | Quality.ROLLOVER | Quality.CLOCK_UNCERTAIN)
 """Quality bits that keep an interval from being learned and judged; with the others the energy itself is sound."""
+EVEN = bytes(range(24))
+"""The local hours of a day on which the clock does not change."""
+ALL_DAY = (1 << 24) - 1
 
 
 class SiteCalendar(Protocol):
@@ -35,112 +38,52 @@ class SiteCalendar(Protocol):
         """Tell whether `[start_ms, end_ms)` touches an announced shutdown: stored, not learned, not judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """One hour in the making or closed. `start_ms` is the local full hour, `hour` its number 0…23.
-
-    `kwh` over `good_ms` is the energy of the good intervals; `squares` is Σ kW²·ms of them, for the scatter
-    inside the hour; drivers are sums with their number of values.
-    """
-
-    start_ms: int
-    ordinal: int
-    hour: int
-    kwh: float = 0.0
-    good_ms: int = 0
-    squares: float = 0.0
-    temperature: float = 0.0
-    temperatures: int = 0
-    production: float = 0.0
-    productions: int = 0
-
-    @property
-    def end_ms(self) -> int:
-        """End of the hour."""
-        return self.start_ms + HOUR_MS
-
-    @property
-    def kw(self) -> float | None:
-        """Mean kW of the good intervals, None with less than half of the hour covered."""
-        if self.good_ms < MIN_COVERAGE * HOUR_MS:
-            return None
-        return self.kwh * HOUR_MS / self.good_ms
-
-    @property
-    def scatter(self) -> float:
-        """Mean square deviation of the intervals from the hour's mean, kW²."""
-        if not self.good_ms:
-            return 0.0
-        mean = self.kwh * HOUR_MS / self.good_ms
-        return max(0.0, self.squares / self.good_ms - mean * mean)
+def believed(interval: IntervalEnergy) -> bool:
+    """Tell whether an interval may be learned and judged; doubtful or thinly covered ones count as missing."""
+    return interval.coverage >= MIN_COVERAGE and not interval.quality & DOUBTFUL
 
 
-def hour_of(start_ms: int, zone: tzinfo) -> Hour:
-    """Return the empty local hour that an instant lies in."""
-    local = datetime.fromtimestamp(start_ms / 1000, zone)
-    into_ms = (local.minute * 60 + local.second) * 1000 + start_ms % 1000
-    return Hour(start_ms - into_ms, local.toordinal(), local.hour)
-
-
-def add(hour: Hour, interval: IntervalEnergy, temperature: float | None, production: float | None) -> Hour:
-    """Return the hour with one interval more; doubtful or thinly covered intervals count as missing."""
-    kwh, good_ms, squares = hour.kwh, hour.good_ms, hour.squares
-    if interval.coverage >= MIN_COVERAGE and not interval.quality & DOUBTFUL:
-        length_ms = interval.end_ms - interval.start_ms
-        energy = interval.import_wh / 1000
-        kwh += energy
-        good_ms += length_ms
-        squares += (energy * HOUR_MS / length_ms) ** 2 * length_ms
-    return Hour(
-        hour.start_ms,
-        hour.ordinal,
-        hour.hour,
-        kwh,
-        good_ms,
-        squares,
-        hour.temperature + (temperature or 0.0),
-        hour.temperatures + (temperature is not None),
-        hour.production + (production or 0.0),
-        hour.productions + (production is not None),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One local day in the making: its good hours in ascending time.
-
-    `at` holds hours since the day's start, `hours` their local numbers (bytes, as both fit), `kw` their mean
-    power and `scatter` the mean square deviation inside them. `weekday` is the row of the week whose bins the
-    day uses: holidays use Sunday's, a worked Sunday Wednesday's.
-    """
+class Clock(NamedTuple):
+    """A local date: its ordinal, its first instant, the first of the next, and the local number of each of its hours."""
 
     ordinal: int
     start_ms: int
+    end_ms: int
+    hours: bytes
+
+
+class Day(NamedTuple):
+    """A local day and the row of the week it uses: holidays use Sunday's, a worked Sunday Wednesday's.
+
+    `base` is the first bin of that row.
+    """
+
+    clock: Clock
     day_class: DayClass
-    weekday: int
-    at: bytes = b""
-    hours: bytes = b""
-    kw: tuple[float, ...] = ()
-    scatter: tuple[float, ...] = ()
-    temperature: float = 0.0
-    temperatures: int = 0
-    production: float = 0.0
-    productions: int = 0
+    base: int
 
-    @property
-    def valid(self) -> bool:
-        """Enough good hours to be judged."""
-        return len(self.kw) >= VALID_HOURS
 
-    def bin(self, hour: int) -> int:
-        """Return the hour-of-week bin of one of the day's hours."""
-        return 24 * self.weekday + hour
+def places_of(at: int) -> bytes:
+    """Return the hours since a day's start that are set in `at`, one bit per hour.
 
-    @property
-    def bins(self) -> list[int]:
-        """Hour-of-week bins of the good hours."""
-        base = 24 * self.weekday
-        return [base + hour for hour in self.hours]
+    >>> list(places_of(0b100001)), places_of(ALL_DAY) is EVEN
+    ([0, 5], True)
+    """
+    return EVEN if at == ALL_DAY else bytes(place for place in range(at.bit_length()) if at >> place & 1)
+
+
+def bins_of(hours: bytes, at: int, base: int) -> bytes:
+    """Return the bins of the hours set in `at`.
+
+    >>> list(bins_of(EVEN, 0b100001, 24))
+    [24, 29]
+    """
+    if at == ALL_DAY and hours == EVEN:
+        return ROWS[base // 24]
+    return bytes([base + hours[place] for place in places_of(at)])
+
+
+ROWS = tuple(bytes(range(base, base + 24)) for base in range(0, BINS, 24))
 
 
 def week_row(ordinal: int, day_class: DayClass) -> int:
@@ -151,6 +94,7 @@ def week_row(ordinal: int, day_class: DayClass) -> int:
     return WEDNESDAY if weekday == SUNDAY else weekday
 
 
+@lru_cache(maxsize=4096)
 def day_start_ms(ordinal: int, zone: tzinfo) -> int:
     """Return the first instant of a local date."""
     day = date.fromordinal(ordinal)
@@ -158,38 +102,26 @@ def day_start_ms(ordinal: int, zone: tzinfo) -> int:
     return round(midnight.timestamp() * 1000)
 
 
-def day_of(hour: Hour, zone: tzinfo, calendar: SiteCalendar) -> Day:
-    """Return the empty local day of an hour."""
-    day_class = calendar.day_class(date.fromordinal(hour.ordinal))
-    return Day(hour.ordinal, day_start_ms(hour.ordinal, zone), day_class, week_row(hour.ordinal, day_class))
+@lru_cache(maxsize=4096)
+def clock_of(ordinal: int, zone: tzinfo) -> Clock:
+    """Return the clock of a local date: 23, 24 or 25 hours as a rule."""
+    start_ms, end_ms = day_start_ms(ordinal, zone), day_start_ms(ordinal + 1, zone)
+    if end_ms - start_ms == 24 * HOUR_MS:
+        return Clock(ordinal, start_ms, end_ms, EVEN)
+    hours = bytes(datetime.fromtimestamp(at_ms / 1000, zone).hour for at_ms in range(start_ms, end_ms, HOUR_MS))
+    return Clock(ordinal, start_ms, end_ms, hours)
 
 
-def hours_of(day: Day, zone: tzinfo) -> list[tuple[int, int]]:
-    """Return (start ms, bin) of every hour of a local day: 23, 24 or 25 of them."""
-    found = []
-    for count in range(26):
-        start_ms = day.start_ms + count * HOUR_MS
-        local = datetime.fromtimestamp(start_ms / 1000, zone)
-        if local.toordinal() != day.ordinal:
-            break
-        found.append((start_ms, day.bin(local.hour)))
-    return found
+def day_of(t_ms: int, zone: tzinfo, calendar: SiteCalendar, before: Clock | None = None) -> Day:
+    """Return the empty local day of an instant; `before` is the clock of an earlier day, mostly of the day before."""
+    clock = clock_of(before.ordinal + 1, zone) if before else None
+    if clock is None or not clock.start_ms <= t_ms < clock.end_ms:
+        ordinal = datetime.fromtimestamp(t_ms / 1000, zone).toordinal()
+        clock = clock_of(ordinal if day_start_ms(ordinal, zone) <= t_ms else ordinal - 1, zone)
+    day_class = calendar.day_class(date.fromordinal(clock.ordinal))
+    return Day(clock, day_class, 24 * week_row(clock.ordinal, day_class))
 
 
-def append(day: Day, hour: Hour, kw: float | None) -> Day:
-    """Return the day with one closed hour more. `kw` None: withheld or missing, only the drivers count."""
-    kept = kw is not None
-    return Day(
-        day.ordinal,
-        day.start_ms,
-        day.day_class,
-        day.weekday,
-        day.at + bytes([(hour.start_ms - day.start_ms) // HOUR_MS]) if kept else day.at,
-        day.hours + bytes([hour.hour]) if kept else day.hours,
-        (*day.kw, kw) if kw is not None else day.kw,
-        (*day.scatter, hour.scatter) if kept else day.scatter,
-        day.temperature + hour.temperature,
-        day.temperatures + hour.temperatures,
-        day.production + hour.production,
-        day.productions + hour.productions,
-    )
+def hours_of(day: Day) -> list[tuple[int, int]]:
+    """Return (start ms, bin) of every hour of a local day."""
+    return [(day.clock.start_ms + place * HOUR_MS, day.base + hour) for place, hour in enumerate(day.clock.hours)]

@@ -21,9 +21,9 @@ and so includes what the younger ones count.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, overload
 
 from driftwatt.alerts import Range
 from processors.pure.baseline import FORGET, dot
@@ -42,8 +42,7 @@ BASE, OFF, EDGES, ON, TOT = range(5)
 Part = Literal["all", "off", "edge", "on"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """One channel over the days of an event, in shares of L: days, Σ value, Σ reference, Σ hours·residual, Σ hours."""
 
     n: int = 0
@@ -58,8 +57,7 @@ class Sums:
         return (self.y - self.clean) / self.n if self.n else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
 
     `days` counts valid days since `since`; `level` smooths the opening channel's residual, `sigma` is its scale
@@ -73,18 +71,17 @@ class Event:
     score: float
     provisional: bool
     clean: tuple[tuple[float, ...], ...]
-    usual: list[float]
+    usual: array[float]
     sigma: float
     days: int = 0
     sums: tuple[Sums, ...] = tuple(Sums() for _ in CHANNELS)
     level: float = 0.0
     answered: str = ""
-    old_weights: tuple[float, ...] = ()
+    old_weights: array[float] = array("f")
     old_until_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """What an event amounts to: energy in kWh, hours per day, mean powers of the opening channel in kW, its part."""
 
     kwh: Range
@@ -106,18 +103,18 @@ def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
 
 def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
     """Return the event with one valid day more."""
-    sums = list(event.sums)
+    sums, level, weekday = list(event.sums), event.level, day.weekday
     for c, y in enumerate(day.ys):
         if y is None:
             continue
         clean = dot(event.clean[c], day.z)
-        hours = channel_hours(schedule, c, day.weekday)
+        hours = channel_hours(schedule, c, weekday)
         was = sums[c]
         sums[c] = Sums(was.n + 1, was.y + y, was.clean + clean, was.energy + hours * (y - clean), was.hours + hours)
         if CHANNELS[c] == event.channel:
             excess = clip(y - clean, RESOLVED_CLIP * event.sigma)
-            event = replace(event, level=event.level + RESOLVED_WEIGHT * (excess - event.level))
-    return replace(event, sums=tuple(sums), days=event.days + 1)
+            level += RESOLVED_WEIGHT * (excess - level)
+    return event._replace(sums=tuple(sums), days=event.days + 1, level=level)
 
 
 def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
@@ -125,7 +122,7 @@ def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
     for day in days:
         if day.ordinal >= event.since:
             event = add_day(event, day, schedule)
-    return replace(event, level=clip(event.sums[CHANNELS.index(event.channel)].delta, RESOLVED_CLIP * event.sigma))
+    return event._replace(level=clip(event.sums[CHANNELS.index(event.channel)].delta, RESOLVED_CLIP * event.sigma))
 
 
 def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:
@@ -185,17 +182,55 @@ def forget_day(event: Event, day: Past) -> Event:
     """Return the event when a day leaves the memory: its excess is kept by hour of week, and its hours are not."""
     if day.ordinal < event.since:
         return event
-    weights = list(event.old_weights or (0.0,) * 168)
+    weights = event.old_weights[:] or array("f", bytes(4 * 168))
     for _, b, kw in day.hours():
         weights[b] += max(0.0, kw - event.usual[b])
-    return replace(event, old_weights=tuple(weights), old_until_ms=day.start_ms + 24 * 3_600_000)
+    return event._replace(old_weights=weights, old_until_ms=day.start_ms + 24 * 3_600_000)
+
+
+class Spread(Sequence[tuple[int, float]]):
+    """(hour start ms, kWh) of the event's energy, ascending, in proportion to each hour's excess.
+
+    Days that have left the memory appear as one hour per bin in the last week that did. Computed when it is first
+    looked at: it is said every day and priced seldom.
+    """
+
+    def __init__(self, event: Event, found: Account, schedule: Schedule, days: Sequence[Past]) -> None:
+        self._of = (event, found, schedule, days)
+        self._hours: tuple[tuple[int, float], ...] | None = None
+
+    def _all(self) -> tuple[tuple[int, float], ...]:
+        if self._hours is None:
+            self._hours = spread(*self._of)
+        return self._hours
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[int, float]: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[tuple[int, float], ...]: ...
+    def __getitem__(self, place: int | slice) -> tuple[int, float] | tuple[tuple[int, float], ...]:
+        """Return one hour, or some."""
+        return self._all()[place]
+
+    def __len__(self) -> int:
+        """Return the number of hours."""
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        """Yield the hours."""
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        """Compare with hours in any other sequence."""
+        return isinstance(other, Sequence) and self._all() == tuple(other)
+
+    def __hash__(self) -> int:
+        """Return the hash of the hours."""
+        return hash(self._all())
 
 
 def spread(event: Event, found: Account, schedule: Schedule, days: Sequence[Past]) -> tuple[tuple[int, float], ...]:
-    """Return (hour start ms, kWh) of the event's energy, ascending, in proportion to each hour's excess.
-
-    Days that have left the memory appear as one hour per bin in the last week that did.
-    """
+    """Return what Spread holds."""
     if found.kwh.value <= 0:
         return ()
     inside = wasteful(schedule, found.part)

@@ -1,60 +1,88 @@
-"""What detection remembers of a meter beyond the open day: the last days, the charts and the level of learning."""
+"""What detection remembers of a meter beyond the open day: the last days, the charts and the level of learning.
+
+Numbers of days that are over are kept as float32, and everything computed from them later starts from those, so
+that a state read back from bytes goes on exactly as one that was never written.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from array import array
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from processors.pure.baseline import TERMS
+from processors.pure.baseline import TERMS, WEEK
 from processors.pure.channels import CHANNELS, Chart, Seen
 from processors.pure.expected import Shape
-from processors.pure.hours import HOUR_MS
+from processors.pure.fast import Usual
+from processors.pure.gate import Profile
+from processors.pure.hours import HOUR_MS, DayClass, places_of
 from processors.pure.schedule import Schedule
 
 DAYS = 60
 """So many past valid days are kept."""
+COPIES_DAILY, COPIES_WEEKLY = 14, 70
+COPIES_MOST = 30
+"""Copies of all baselines are kept for so many days: of each day, then of the last of each week and of each re-base."""
+WEEK_TERMS = 4
+REST_CLASSES = ("saturday", "off")
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """One valid day that is over.
 
-    `at` are hours since `start_ms` (bytes), `bins` their hour-of-week bins (bytes), `kw` their mean powers.
-    `ys` and `rs` are value and residual per channel in the order of CHANNELS, in shares of L, None where the
-    channel had too few hours; `thetas` are the baselines after it, without trailing zeros. `weekday` is the
-    row of the week used, `group` 0 for working days, else 1.
+    `at` has a bit for each good hour since `start_ms`, `bins` are their hour-of-week bins (bytes), `kw` their mean
+    powers (float32). `day_class` may be `off` by inference. `ys` and `rs` are value and residual per channel in the order
+    of CHANNELS, in shares of L, None where the channel had too few hours; empty before there is a schedule.
     """
 
     ordinal: int
     start_ms: int
-    weekday: int
-    group: int
+    day_class: DayClass
     z: tuple[float, ...]
-    at: bytes
+    at: int
     bins: bytes
-    kw: tuple[float, ...]
+    kw: array[float]
     ys: tuple[float | None, ...] = ()
     rs: tuple[float | None, ...] = ()
-    thetas: tuple[tuple[float, ...], ...] = ()
-    cache: list[bytes] = field(default_factory=list, compare=False, repr=False)
 
-    def but(self, **changes: Any) -> Past:
-        """Return the day with some fields changed; kept bytes do not follow."""
-        return replace(self, cache=[], **changes)
+    @property
+    def group(self) -> int:
+        """0 for working days, else 1."""
+        return 1 if self.day_class in REST_CLASSES else 0
+
+    @property
+    def weekday(self) -> int:
+        """The row of the week used."""
+        return self.bins[0] // 24
 
     def hours(self) -> list[tuple[int, int, float]]:
         """Return (start ms, bin, kW) of the good hours."""
-        return [(self.start_ms + at * HOUR_MS, b, kw) for at, b, kw in zip(self.at, self.bins, self.kw, strict=True)]
+        return [(self.start_ms + at * HOUR_MS, b, kw) for at, b, kw in zip(places_of(self.at), self.bins, self.kw, strict=True)]
+
+    def pairs(self) -> list[tuple[int, float]]:
+        """Return (bin, kW) of the good hours."""
+        return list(zip(self.bins, self.kw, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Changes once a day. `days` are the last valid days, oldest first; before `schedule` is learned, the buffer.
+class Copy(NamedTuple):
+    """The baselines of all channels as they were after a day, one after the other (float32).
 
-    `valid_days` counts all valid days ever, `first` is the ordinal of the first. `work` and `off` are the means
-    of working and free days in kW with their weights' counts; `production` the mean of the driver over the
-    learning period with its count of days; `weather` the last known CDD/10 and HDD/10.
-    `readiness` is the state last told. `false_alarms` counts dismissed events.
+    7 terms each, or 4 while the others are zero. `moved`: a chart was re-based on that day, so no other copy stands for it.
+    """
+
+    ordinal: int
+    theta: array[float]
+    moved: bool = False
+
+
+class Memory(NamedTuple):
+    """Changes once a day, and by answers. `days` are the last valid days, oldest first; before `schedule` is learned, the buffer.
+
+    `valid_days` counts all valid days ever, `first` is the ordinal of the first. `charts` has one per channel,
+    `copies` the baselines of earlier weeks. `shape` is the calm week, `profile` the gate's, `usual` that of the
+    fast test. `work` and `off` are the means of working and free days in kW with their weights' counts;
+    `production` the mean of the driver over the learning period with its count of days; `weather` the last known
+    CDD/10 and HDD/10. `readiness` is the state last told. `false_alarms` counts dismissed events.
     """
 
     days: tuple[Past, ...] = ()
@@ -62,7 +90,10 @@ class Memory:
     first: int = 0
     schedule: Schedule | None = None
     charts: tuple[Chart, ...] = tuple(Chart() for _ in CHANNELS)
+    copies: tuple[Copy, ...] = ()
     shape: Shape | None = None
+    profile: Profile = Profile()
+    usual: Usual | None = None
     work: float = 0.0
     works: int = 0
     off: float = 0.0
@@ -72,39 +103,43 @@ class Memory:
     weather: tuple[float, float] = (0.0, 0.0)
     readiness: str = ""
     false_alarms: int = 0
-    cache: list[bytes] = field(default_factory=list, compare=False, repr=False)
-
-    def but(self, **changes: Any) -> Memory:
-        """Return the memory with some fields changed; kept bytes do not follow."""
-        return replace(self, cache=[], **changes)
 
     def clean_before(self, ordinal: int) -> tuple[tuple[float, ...], ...]:
-        """Return θ of every channel as it was before a day: the clean reference of what began on it."""
-        found = self.days[0].thetas if self.days else ()
-        for day in self.days:
-            if day.ordinal >= ordinal:
+        """Return θ of every channel from the last copy made before a day: the clean reference of what began on it."""
+        found = self.copies[0].theta
+        for copy in self.copies:
+            if copy.ordinal >= ordinal:
                 break
-            found = day.thetas
-        return tuple(theta + (0.0,) * (TERMS - len(theta)) for theta in found)
+            found = copy.theta
+        terms = len(found) // len(CHANNELS)
+        return tuple((*found[at : at + terms], *(0.0,) * (TERMS - terms)) for at in range(0, len(found), terms))
 
-    def noted(self) -> Memory:
-        """Return the memory with the present baselines noted as those after the last day."""
-        last = self.days[-1].but(thetas=tuple(_trimmed(chart.ridge.theta) for chart in self.charts))
-        return self.but(days=(*self.days[:-1], last))
+    def noted(self, ordinal: int, *, moved: bool) -> Memory:
+        """Return the memory with a copy of the present baselines as those after a day."""
+        return self._replace(copies=with_copy(self.copies, ordinal, self.charts, moved=moved))
 
     def seen(self, channel: int) -> list[Seen]:
         """Return the last days as the chart of one channel (its place in CHANNELS) saw them."""
-        found = []
-        for day in self.days:
-            if len(day.ys) > channel:
-                y, r = day.ys[channel], day.rs[channel]
-                if y is not None and r is not None:
-                    found.append(Seen(day.ordinal, day.z, y, r, day.group))
-        return found
+        return seen(self.days, channel)
 
 
-def _trimmed(theta: tuple[float, ...]) -> tuple[float, ...]:
-    kept = len(theta)
-    while kept and theta[kept - 1] == 0.0:
-        kept -= 1
-    return theta[:kept]
+def seen(days: Sequence[Past], channel: int) -> list[Seen]:
+    """Return days as the chart of one channel saw them."""
+    found = []
+    for day in days:
+        if len(day.ys) > channel:
+            y, r = day.ys[channel], day.rs[channel]
+            if y is not None and r is not None:
+                found.append(Seen(day.ordinal, day.z, y, r, day.group))
+    return found
+
+
+def with_copy(copies: Sequence[Copy], ordinal: int, charts: Sequence[Chart], *, moved: bool) -> tuple[Copy, ...]:
+    """Return the copies with one more, or another one for the same day, and older weeks thinned out."""
+    terms = WEEK_TERMS if all(len(chart.ridge.a) == WEEK for chart in charts) else TERMS
+    copy = Copy(ordinal, array("f", [term for chart in charts for term in chart.ridge.theta[:terms]]), moved)
+    fresh, old = ordinal - COPIES_DAILY, ordinal - COPIES_WEEKLY
+    kept = [each for each in copies if each.ordinal > fresh or ((each.moved or each.ordinal % 7 == 0) and each.ordinal > old)]
+    if kept and kept[-1].ordinal == ordinal:
+        kept.pop()
+    return (*kept[-COPIES_MOST:], copy)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
 
@@ -39,8 +40,7 @@ class IntervalEnergy:
     rev: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedPower:
+class ExpectedPower(NamedTuple):
     """What a meter should draw in the quarter-hour from `start_ms` on, in W, with its 90 % band."""
 
     meter: str
@@ -72,7 +72,7 @@ class WasteFinding:
     actual_kw: float
     hours: float
     kwh: Range
-    spread: tuple[tuple[int, float], ...] = ()
+    spread: Sequence[tuple[int, float]] = ()
     evidence: tuple[dict[str, float | str], ...] = ()
     reason: str = ""
 

@@ -210,7 +210,7 @@ class Playback:
 
     def dump(self) -> bytes:
         """Return everything remembered as versioned, checksummed bytes."""
-        return _CODEC.seal(_CODEC.tree(self.kept) + _CODEC.tree(detector.dump(self.detector)))
+        return _CODEC.seal(self.kept, detector.dump(self.detector))
 
     def load(self, data: bytes) -> None:
         """Go on from bytes. Raises WireError for damage and UnknownMajor for another version."""
@@ -233,4 +233,4 @@ class Playback:
         }
 
 
-_CODEC = Codec(1, (Kept, Row), skip={}, cached={})
+_CODEC = Codec(2, (Kept, Row))

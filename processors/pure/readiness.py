@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import mul
 
-from processors.pure.baseline import effective_parameters
 from processors.pure.channels import CHANNELS, Chart
+from processors.pure.cholesky import TERMS, effective_parameters
 from processors.pure.outputs import Readiness
 
 LEARNING, READY = 28, 90
 GOOD_CV, WORST_CV, GOOD_NMBE = 0.30, 1.0, 0.10
 LEAST_SHARE = 0.70
+_TOT = CHANNELS.index("tot")
 
 
 def errors(residuals: Sequence[float], parameters: float, mean: float) -> tuple[float, float] | None:
@@ -32,16 +34,39 @@ def errors(residuals: Sequence[float], parameters: float, mean: float) -> tuple[
     >>> errors([1.0, -1.0, 1.0, -1.0], 0.0, 10.0)
     (0.1, 0.0)
     """
-    freedom = len(residuals) - parameters
+    return _errors((len(residuals), sum(residuals), sum(map(mul, residuals, residuals))), parameters, mean)
+
+
+def _errors(sums: tuple[int, float, float], parameters: float, mean: float) -> tuple[float, float] | None:
+    count, total, squares = sums
+    freedom = count - parameters
     if freedom <= 1 or mean <= 0:
         return None
-    return math.sqrt(sum(r * r for r in residuals) / freedom) / mean, sum(residuals) / (freedom * mean)
+    return math.sqrt(squares / freedom) / mean, total / (freedom * mean)
 
 
 def judge(meter: str, at_ms: int, charts: Sequence[Chart], valid_days: int, valid_share: float) -> Readiness:
     """Return the readiness of a meter; `valid_share` is the share of recent days that were valid."""
-    total = charts[CHANNELS.index("tot")]
-    found = errors((*total.scale[0], *total.scale[1]), effective_parameters(total.ridge), total.mean)
+    total = charts[_TOT]
+    return _told(meter, at_ms, _errors(_sums(total), effective_parameters(total.ridge.a), total.mean), (valid_days, valid_share))
+
+
+def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: float) -> bool:
+    """Tell whether the state is still `before`, whatever the number of parameters: then nothing has to be computed or told."""
+    if before not in ("provisional", "ready", "not_fit"):
+        return False
+    total = charts[_TOT]
+    sums = _sums(total)
+    return all(_told("", 0, _errors(sums, most, total.mean), (valid_days, valid_share)).state == before for most in (0.0, float(TERMS)))
+
+
+def _sums(total: Chart) -> tuple[int, float, float]:
+    one, other = total.working.order, total.other.order
+    return len(one) + len(other), sum(one) + sum(other), sum(map(mul, one, one)) + sum(map(mul, other, other))
+
+
+def _told(meter: str, at_ms: int, found: tuple[float, float] | None, days: tuple[int, float]) -> Readiness:
+    valid_days, valid_share = days
     cv, nmbe = found or (None, None)
     if valid_days < LEARNING:
         return Readiness(meter, at_ms, "learning", valid_days, cv, nmbe)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from struct import Struct
+from typing import NamedTuple
+
+_SINGLE = Struct("<f")
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:
@@ -32,22 +37,93 @@ def clip(value: float, limit: float) -> float:
     return -limit if value < -limit else min(value, limit)
 
 
-def autocorrelation(values: Sequence[float], least: int, most: float) -> float:
-    """Return the lag-1 autocorrelation held inside 0 … `most`; 0 with fewer than `least` values.
+def single(value: float) -> float:
+    """Return the number rounded to the 24 bits that kept numbers have.
 
-    Σ (u_t − ū)(u_{t−1} − ū) / Σ (u_t − ū)².
-
-    >>> round(autocorrelation([1.0, 1.0, -1.0, -1.0] * 10, 20, 0.8), 3)
-    0.025
-    >>> autocorrelation([float(i) for i in range(40)], 20, 0.8)
-    0.8
+    >>> single(0.1), single(0.25)
+    (0.10000000149011612, 0.25)
     """
-    if len(values) < least:
-        return 0.0
-    mean = sum(values) / len(values)
-    swings = [value - mean for value in values]
-    power = sum(swing * swing for swing in swings)
-    if power <= 0.0:
-        return 0.0
-    echo = sum(a * b for a, b in pairwise(swings))
-    return min(most, max(0.0, echo / power))
+    return _SINGLE.unpack(_SINGLE.pack(value))[0]  # type: ignore[no-any-return]  # one float
+
+
+_new = tuple.__new__
+
+
+class Scale(NamedTuple):
+    """The last residuals of one day group: `order` in time as float32, `sizes` their absolute values ascending."""
+
+    order: array[float] = array("f")
+    sizes: list[float] = []
+
+    def pushed(self, r: float, most: int) -> Scale:
+        """Return the window with one residual more, the oldest dropped beyond `most`.
+
+        >>> window = Scale().pushed(-0.5, 2).pushed(0.25, 2).pushed(1.0, 2)
+        >>> list(window.order), window.sizes
+        ([0.25, 1.0], [0.25, 1.0])
+        """
+        order, sizes = self.order[:], self.sizes[:]
+        if len(order) >= most:
+            del sizes[bisect_left(sizes, abs(order[0]))]
+            del order[0]
+        order.append(r)
+        insort(sizes, abs(order[-1]))
+        return _new(Scale, (order, sizes))
+
+
+class Echo(NamedTuple):
+    """The last u in steps of 1/4096 sigma with their sums, so that the lag-1 autocorrelation is exact and costs nothing.
+
+    `first`, `second` and `lagged` are Σ u, Σ u² and Σ u_t u_{t−1} over `us`.
+    """
+
+    us: array[int] = array("h")
+    first: int = 0
+    second: int = 0
+    lagged: int = 0
+
+    def pushed(self, u: int, most: int) -> Echo:
+        """Return the window with one value more, the oldest dropped beyond `most`."""
+        us, first, second, lagged = self
+        us = us[:]
+        if us:
+            lagged += us[-1] * u
+        us.append(u)
+        first += u
+        second += u * u
+        if len(us) > most:
+            gone = us.pop(0)
+            first -= gone
+            second -= gone * gone
+            lagged -= gone * us[0]
+        return _new(Echo, (us, first, second, lagged))
+
+    def correlation(self, least: int, most: float) -> float:
+        """Return the lag-1 autocorrelation held inside 0 … `most`; 0 with fewer than `least` values.
+
+        Σ (u_t − ū)(u_{t−1} − ū) / Σ (u_t − ū)², in whole numbers up to the division.
+
+        >>> window = Echo()
+        >>> for u in [1, 1, -1, -1] * 10: window = window.pushed(u, 60)
+        >>> round(window.correlation(20, 0.8), 3)
+        0.025
+        """
+        us, first, second, lagged = self
+        n = len(us)
+        if n < least:
+            return 0.0
+        power = n * second - first * first
+        if power <= 0:
+            return 0.0
+        echo = n * n * lagged - n * first * (2 * first - us[0] - us[-1]) + (n - 1) * first * first
+        return 0.0 if echo <= 0 else min(most, echo / (n * power))
+
+
+def echo_of(us: array[int]) -> Echo:
+    """Return the window of values in time, with its sums."""
+    return Echo(us, sum(us), sum(u * u for u in us), sum(us[n] * us[n - 1] for n in range(1, len(us))))
+
+
+def scale_of(order: array[float]) -> Scale:
+    """Return the window of residuals in time."""
+    return Scale(order, sorted(map(abs, order)))

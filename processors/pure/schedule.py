@@ -11,7 +11,8 @@ Source: docs/detection.md, "Calendar". Learned once and again only on command: n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from processors.pure.hours import BINS
 from processors.pure.robust import median, quantile
@@ -21,8 +22,7 @@ RUNNING, OFF, EDGE = 0, 1, 2
 """A bin's code in `Schedule.mask`; an edge bin is an off bin too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """`level` L is the scale of the meter in kW, `mask` one code per bin (empty: no schedule)."""
 
     level: float
@@ -54,6 +54,21 @@ def mask_of(off: Sequence[bool]) -> bytes:
             near_running = any(not off[(b + step) % BINS] for step in (-2, -1, 1, 2))
             codes[b] = EDGE if near_running else OFF
     return bytes(codes)
+
+
+@lru_cache(maxsize=1024)
+def selectors(mask: bytes) -> tuple[bytes, bytes, bytes]:
+    r"""Return tables for `bytes.translate` that turn bins into 1 where they are off-hours, shoulders, running hours.
+
+    >>> [bytes([0, 2, 3]).translate(table) for table in selectors(mask_of([True] * 6 + [False] * 162))]
+    [b'\x01\x01\x01', b'\x01\x00\x00', b'\x00\x00\x00']
+    """
+    codes = mask.ljust(256, b"\xff")
+    return (
+        bytes(code in (OFF, EDGE) for code in codes),
+        bytes(code == EDGE for code in codes),
+        bytes(code == RUNNING for code in codes),
+    )
 
 
 def learn(hours: Iterable[tuple[int, float]], off_bins: Sequence[bool] | None = None) -> Schedule:

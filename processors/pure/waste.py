@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
 from processors.pure import expected, hours, ledger
 from processors.pure.channels import CHANNELS, FREEZE, U_CLIP, Chart, Seen, quiet
 from processors.pure.cusum import UP_K
 from processors.pure.fast import Fast
-from processors.pure.hours import Day
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
 from processors.pure.outputs import Channel, WasteFinding
@@ -52,6 +51,13 @@ class Step:
     findings: tuple[WasteFinding, ...] = ()
 
 
+class Running(NamedTuple):
+    """The good hours of the day that is running: (start ms, bin, kW)."""
+
+    ordinal: int
+    hours: tuple[tuple[int, int, float], ...]
+
+
 def may_open(memory: Memory, events: Sequence[Event]) -> bool:
     """Tell whether a new event may open."""
     waiting = any(not event.answered for event in events)
@@ -71,7 +77,7 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
         event = event if left is None else ledger.forget_day(event, left)
         if ledger.resolved(event, memory.charts[CHANNELS.index(event.channel)], past.ordinal, past.group):
             findings.append(finding(event, "closed", scene, reason="resolved"))
-            memory = memory.but(charts=tuple(quiet(chart) for chart in memory.charts))
+            memory = memory._replace(charts=tuple(quiet(chart) for chart in memory.charts))
             continue
         kept.append(event)
         findings.append(finding(event, "updated", scene))
@@ -83,16 +89,16 @@ def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
     memory = scene.memory
     if not may_open(memory, events):
         return Step(events, memory)
+    if not any(chart.above(scene.settings.threshold) for chart in memory.charts):
+        return Step(events, memory)
     highest = max(range(len(CHANNELS)), key=lambda c: memory.charts[c].score)
     chart = memory.charts[highest]
-    if chart.score <= scene.settings.threshold:
-        return Step(events, memory)
     since = began(chart, memory.seen(highest))
     since_ms = hours.day_start_ms(since, scene.settings.zone)
     return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory), scene)
 
 
-def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) -> Step:
+def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fast) -> Step:
     """Open an event on the word of the fast test, in the running `day`.
 
     It began on the local day of the test's run; on an earlier one if the daily chart was already on its way up.
@@ -100,7 +106,7 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Day, test: Fast) 
     memory, zone = scene.memory, scene.settings.zone
     since = datetime.fromtimestamp(test.since_ms / 1000, zone).toordinal()
     chart = memory.charts[OFF]
-    if chart.run and chart.score > FREEZE:
+    if chart.run and chart.above(FREEZE):
         since = min(since, began(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
     step = _join(events, event, scene)
@@ -129,8 +135,8 @@ def began(chart: Chart, seen: Sequence[Seen]) -> int:
 
 def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory) -> Event:
     """Return an event as it begins; `since` is the first day's (ordinal, start ms)."""
-    shape, level = memory.shape or expected.blank(), (memory.schedule or NO_SCHEDULE).level
-    usual = [expected.usual(shape, b, level) for b in range(hours.BINS)]
+    shape, level = memory.shape or expected.Shape(), (memory.schedule or NO_SCHEDULE).level
+    usual = expected.week(shape, level)
     sigma = memory.charts[CHANNELS.index(channel)].sigma(0)
     return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", memory.clean_before(since[0]), usual, sigma)
 
@@ -163,7 +169,7 @@ def finding(event: Event, state: Literal["opened", "updated", "answered", "close
         actual_kw=found.actual_kw,
         hours=found.hours,
         kwh=found.kwh,
-        spread=ledger.spread(event, found, scene.schedule, memory.days),
+        spread=ledger.Spread(event, found, scene.schedule, memory.days),
         evidence=_evidence(event, memory, scene.schedule.level),
         reason=reason,
     )
@@ -174,7 +180,7 @@ def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, flo
     rows: list[dict[str, float | str]] = []
     for c, name in enumerate(CHANNELS):
         chart, sums = memory.charts[c], event.sums[c]
-        if not sums.n or (name != event.channel and chart.score <= FREEZE):
+        if not sums.n or (name != event.channel and not chart.above(FREEZE)):
             continue
         rows.append(
             {
@@ -188,15 +194,14 @@ def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, flo
     return tuple(sorted(rows, key=lambda row: row["channel"] != event.channel))
 
 
-def _with_today(said: WasteFinding, event: Event, scene: Scene, day: Day, test: Fast) -> WasteFinding:
+def _with_today(said: WasteFinding, event: Event, scene: Scene, day: Running, test: Fast) -> WasteFinding:
     """Return the first finding of a fast event with the off-hours of the running day counted in."""
     mask = scene.schedule.mask
     today: list[tuple[int, float]] = []
-    for at, hour, kw in zip(day.at, day.hours, day.kw, strict=True):
-        b = day.bin(hour)
+    for start_ms, b, kw in day.hours:
         excess = kw - event.usual[b]
         if mask[b] != RUNNING and excess > 0:
-            today.append((day.start_ms + at * hours.HOUR_MS, excess))
+            today.append((start_ms, excess))
     extra = sum(kwh for _, kwh in today)
     return replace(
         said,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 import random
+from array import array
 from types import ModuleType
 
 import pytest
@@ -15,8 +16,11 @@ from processors import analyse
 from processors.pure import (
     appraise,
     baseline,
+    channels,
+    cholesky,
     csv_rows,
     cusum,
+    daily,
     event_lines,
     expected,
     fast,
@@ -31,9 +35,27 @@ from processors.pure import (
 )
 from processors.pure.baseline import RIDGE, TERMS, Ridge
 from processors.pure.outputs import IntervalEnergy
-from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar
+from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar, watch
 
-EXAMPLES = [analyse, appraise, baseline, csv_rows, cusum, event_lines, expected, fast, feeders, readiness, robust, schedule, severity]
+EXAMPLES = [
+    analyse,
+    appraise,
+    baseline,
+    channels,
+    cholesky,
+    csv_rows,
+    cusum,
+    daily,
+    event_lines,
+    expected,
+    fast,
+    feeders,
+    hours,
+    readiness,
+    robust,
+    schedule,
+    severity,
+]
 
 
 @pytest.mark.parametrize("module", EXAMPLES)
@@ -56,7 +78,7 @@ def test_the_recursive_baseline_equals_the_ridge_solved_at_once(days: list[tuple
     ridge = Ridge()
     rows = [((1.0, float(a), float(b), 0.0, heat, 0.0, 0.0), y) for a, b, heat, y in days]
     for z, y in rows:
-        ridge = baseline.learn(ridge, z, y, weight=1.0, forget=1.0)
+        ridge = baseline.learn(ridge, z, baseline.pairs(z), y, weight=1.0, forget=1.0)
     for i in range(TERMS):
         gradient = sum(z[i] * (y - baseline.dot(ridge.theta, z)) for z, y in rows) - RIDGE[i] * ridge.theta[i]
         assert gradient == pytest.approx(0.0, abs=1e-8)
@@ -70,7 +92,8 @@ def test_a_rebase_lifts_the_level_and_leaves_the_weekday_slopes() -> None:
     ridge = Ridge()
     for day in range(70):
         sunday = float(day % 7 == 6)
-        ridge = baseline.learn(ridge, (1.0, 0, sunday, 0, 0, 0, 0), 1.0 - 0.6 * sunday, weight=1.0, forget=1.0)
+        z = (1.0, 0.0, sunday, 0.0, 0.0, 0.0, 0.0)
+        ridge = baseline.learn(ridge, z, baseline.pairs(z), 1.0 - 0.6 * sunday, weight=1.0, forget=1.0)
     lifted = baseline.shift_level(ridge, 0.2)
     assert lifted.theta[0] - ridge.theta[0] == pytest.approx(0.2, abs=0.01)
     assert lifted.theta[2] == pytest.approx(ridge.theta[2], abs=0.03)
@@ -79,95 +102,101 @@ def test_a_rebase_lifts_the_level_and_leaves_the_weekday_slopes() -> None:
 def test_effective_parameters_count_what_the_data_speak_about() -> None:
     ridge = Ridge()
     for day in range(200):
-        ridge = baseline.learn(ridge, (1.0, float(day % 7 == 5), float(day % 7 == 6), 0, 0, 0, 0), 1.0, weight=1.0, forget=1.0)
-    assert 2.9 < baseline.effective_parameters(ridge) < 3.0
+        z = (1.0, float(day % 7 == 5), float(day % 7 == 6), 0.0, 0.0, 0.0, 0.0)
+        ridge = baseline.learn(ridge, z, baseline.pairs(z), 1.0, weight=1.0, forget=1.0)
+    assert 2.9 < cholesky.effective_parameters(ridge.a) < 3.0
 
 
 def test_one_weekend_is_enough_for_the_fast_test_and_one_night_is_not() -> None:
-    start = fast.begin([(b, 4.0 + 0.1 * (b % 3)) for b in range(168)], 10.0)
-    night, weekend = start, start
+    week = fast.begin([(b, 4.0 + 0.1 * (b % 3)) for b in range(168)], 10.0)
+    night = weekend = fast.CALM
     for hour in range(8):
-        night = fast.step(night, 12.0, hour, off=True, at_ms=hour)
+        night = fast.step(night, week, 12.0, hour, hour, off=True)
     for hour in range(20):
-        weekend = fast.step(weekend, 12.0, 140 + hour, off=True, at_ms=hour)
+        weekend = fast.step(weekend, week, 12.0, 140 + hour, hour, off=True)
     assert night.score < fast.ADVICE_SCORE
     assert weekend.score >= 6.0
-    assert fast.step(weekend, 20.0, 3, off=False, at_ms=20).score == 0.0
+    assert fast.step(weekend, week, 20.0, 3, 20, off=False).score == 0.0
 
 
 def test_doubtful_and_thin_intervals_are_missing_and_integrated_ones_are_not() -> None:
-    hour = hours.hour_of(MONDAY_MS, ZONE)
-
     def quarter(n: int, *, quality: int = 0, coverage: float = 1.0) -> IntervalEnergy:
         start = MONDAY_MS + n * 900_000
         return IntervalEnergy("m", "15m", start, start + 900_000, 1000.0, quality=quality, coverage=coverage)
 
-    good = hours.add(hours.add(hour, quarter(0), None, None), quarter(1, quality=512), None, None)
-    assert good.kw == 4.0
-    bad = hours.add(hours.add(hour, quarter(0, quality=32), None, None), quarter(1, coverage=0.3), None, None)
-    assert bad.kw is None
-    assert hours.add(bad, quarter(2), None, None).kw is None, "a quarter of an hour does not speak for the hour"
+    def power(*quarters: IntervalEnergy) -> float | None:
+        return watch(quarters)[0].hour_kw
+
+    assert power(quarter(0), quarter(1, quality=512)) == 4.0
+    assert power(quarter(0, quality=32), quarter(1, coverage=0.3)) is None
+    assert power(quarter(0, quality=32), quarter(1, coverage=0.3), quarter(2)) is None, "a quarter of an hour does not speak for the hour"
 
 
 def test_holidays_use_sundays_bins_and_a_worked_sunday_a_working_days() -> None:
     calendar = PlainCalendar()
-    day = hours.day_of(hours.hour_of(MONDAY_MS + 6 * 86_400_000, ZONE), ZONE, calendar)
-    assert (day.day_class, day.weekday) == ("off", 6)
-    assert hours.week_row(day.ordinal, "work") == 2
-    assert hours.week_row(day.ordinal - 1, "off") == 6
+    day = hours.day_of(MONDAY_MS + 6 * 86_400_000, ZONE, calendar)
+    assert (day.day_class, day.base) == ("off", 6 * 24)
+    assert hours.week_row(day.clock.ordinal, "work") == 2
+    assert hours.week_row(day.clock.ordinal - 1, "off") == 6
 
 
-def _settled_gate(rng: random.Random) -> gate.Gate:
-    state = gate.begin()
+EMPTY = gate.Profile()
+
+
+def _settled_gate(rng: random.Random) -> tuple[gate.Gate, gate.Profile]:
+    state, profile = gate.Gate(), EMPTY
     powers = []
     for hour in range(28 * 24):
         kw = 20.0 + rng.gauss(0, 1.0)
         powers.append(kw)
-        state, reason, _ = gate.step(state, kw, hour % 168, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=0)
+        state, reason, _ = gate.step(state, profile, kw, hour % 168, "m", hour * hours.HOUR_MS, 0)
         assert reason == ""
-    return gate.learned(state, powers)
+        profile = profile.learned(bytes([hour % 168]), array("f", [kw]))
+    return gate.learned(state, powers), profile
 
 
 def test_the_gate_withholds_a_missed_rollover_at_once_and_once_per_day() -> None:
-    state = _settled_gate(random.Random(1))
-    state, reason, findings = gate.step(state, 1e6, 0, meter="m", start_ms=0, at_ms=5)
+    state, profile = _settled_gate(random.Random(1))
+    state, reason, findings = gate.step(state, profile, 1e6, 0, "m", 0, 5)
     assert (reason, [each.state for each in findings]) == ("jump", ["opened"])
-    before = state.profile
-    state, reason, findings = gate.step(state, -1e6, 1, meter="m", start_ms=hours.HOUR_MS, at_ms=6)
-    assert (reason, findings, state.profile) == ("jump", (), before), "the same episode, and nothing learned"
+    before = state.highest
+    state, reason, findings = gate.step(state, profile, -1e6, 1, "m", hours.HOUR_MS, 6)
+    assert (reason, findings, state.highest) == ("jump", (), before), "the same episode, and nothing learned"
     for hour in range(2, 27):
-        state, reason, findings = gate.step(state, 20.0 + 0.01 * hour, hour, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=hour)
+        state, reason, findings = gate.step(state, profile, 20.0 + 0.01 * hour, hour, "m", hour * hours.HOUR_MS, hour)
     assert (reason, findings, state.episodes) == ("", (), ())
 
 
 def test_the_gate_finds_a_stuck_meter_within_hours_and_a_reversed_ct_within_a_day() -> None:
-    state = _settled_gate(random.Random(2))
+    state, profile = _settled_gate(random.Random(2))
     reasons = []
     for hour in range(12):
-        state, reason, _ = gate.step(state, 19.5, hour, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=0)
+        state, reason, _ = gate.step(state, profile, 19.5, hour, "m", hour * hours.HOUR_MS, 0)
         reasons.append(reason)
     assert reasons[4:7] == ["", "stuck", "stuck"]
-    state, rng, found = _settled_gate(random.Random(3)), random.Random(4), []
+    state, profile = _settled_gate(random.Random(3))
+    rng, found = random.Random(4), []
     for hour in range(24):
-        state, reason, _ = gate.step(state, (20.0 + rng.gauss(0, 1)) / 3, hour, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=0)
+        state, reason, _ = gate.step(state, profile, (20.0 + rng.gauss(0, 1)) / 3, hour, "m", hour * hours.HOUR_MS, 0)
         found.append(reason)
     assert "ct" in found[:13]
 
 
 def test_a_coarse_meter_switches_the_stuck_test_off_by_itself() -> None:
-    state = gate.begin()
+    state = gate.Gate()
     for hour in range(28 * 24):
-        state, _, _ = gate.step(state, float(hour // 10 % 2), hour % 168, meter="m", start_ms=hour, at_ms=0)
+        state, _, _ = gate.step(state, EMPTY, float(hour // 10 % 2), hour % 168, "m", hour, 0)
     state = gate.learned(state, [0.0, 1.0])
     for hour in range(17):
-        state, reason, _ = gate.step(state, 1.0, hour, meter="m", start_ms=hour, at_ms=0)
+        state, reason, _ = gate.step(state, EMPTY, 1.0, hour, "m", hour, 0)
         assert reason == ""
 
 
 def test_an_idle_machine_may_say_the_same_all_night_but_not_all_day() -> None:
-    state, reasons = _settled_gate(random.Random(5)), []
+    state, profile = _settled_gate(random.Random(5))
+    reasons = []
     for hour in range(25):
-        state, reason, _ = gate.step(state, 0.2, hour, meter="m", start_ms=hour * hours.HOUR_MS, at_ms=0)
+        state, reason, _ = gate.step(state, profile, 0.2, hour, "m", hour * hours.HOUR_MS, 0)
         reasons.append(reason)
     assert reasons == [""] * 23 + ["stuck"] * 2
 

@@ -1,0 +1,64 @@
+"""The turn of a local day: the day that is over teaches and is judged, the next one begins."""
+
+from __future__ import annotations
+
+from array import array
+
+from processors.pure import daily, expected, fast, gate, hours, readiness, waste
+from processors.pure.baseline import dot
+from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.hours import Day
+from processors.pure.ledger import TOT
+from processors.pure.outputs import ExpectedPower, Output
+from processors.pure.settings import Settings
+from processors.pure.waste import Scene
+
+
+def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> tuple[DetectorState, tuple[Output, ...]]:
+    """Close the day that is over and begin the one of `start_ms`; say what it should draw."""
+    outputs: list[Output] = []
+    over = state.day
+    if over is not None and state.kw:
+        state, outputs = _end(state, over, settings, at_ms)
+    day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
+    state = state._replace(day=day, at=0, kw=(), scatter=(), drivers=Drivers())
+    return state, (*outputs, *_ahead(state, day, settings))
+
+
+def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
+    """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
+    memory, kw = state.memory, array("f", state.kw)
+    bins = hours.bins_of(day.clock.hours, state.at, day.base)
+    usual = memory.usual.learned(bins, kw) if memory.usual is not None else None
+    state = state._replace(memory=memory._replace(profile=memory.profile.learned(bins, kw), usual=usual))
+    return _close(state, day, kw, settings, at_ms) if state.valid else (state, [])
+
+
+def _close(state: DetectorState, day: Day, kw: array[float], settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
+    learning = state.memory.schedule is None
+    memory, past, left = daily.close(state, day, kw, settings)
+    quality, charts, valid_days = state.gate, memory.charts, memory.valid_days
+    if learning and memory.schedule is not None and memory.schedule.known:
+        memory = memory._replace(usual=fast.begin([pair for each in memory.days for pair in each.pairs()], memory.schedule.level))
+    if valid_days == gate.LEARNING_DAYS:
+        quality = gate.learned(quality, [x for each in memory.days for x in each.kw])
+    outputs: list[Output] = []
+    share = daily.valid_share(memory, past.ordinal + 1)
+    if not readiness.settled(memory.readiness, charts, valid_days, share):
+        told = readiness.judge(settings.meter, at_ms, charts, valid_days, share)
+        if told.state == "learning" or told.state != memory.readiness:
+            outputs.append(told)
+            memory = memory._replace(readiness=told.state)
+    step = waste.after_day(state.events, Scene(memory, settings, at_ms), past, left)
+    return state._replace(gate=quality, memory=step.memory, events=step.events), [*outputs, *step.findings]
+
+
+def _ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:
+    """Return the band of a whole local day, against the clean reference while waste is running."""
+    memory = state.memory
+    if not settings.band or memory.schedule is None or memory.shape is None:
+        return ()
+    theta = state.events[0].clean[TOT] if state.events else memory.charts[TOT].ridge.theta
+    level = memory.schedule.level
+    total_kw = dot(theta, daily.outlook(memory, day)) * level
+    return expected.day_ahead(settings.meter, memory.shape, hours.hours_of(day), level=level, total_kw=total_kw)

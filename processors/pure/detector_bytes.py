@@ -1,0 +1,149 @@
+"""The state of detection as bytes and back, bit for bit: about 20 kB per meter, most of which changes once a day.
+
+What follows from other parts is not written: values of days and baselines are computed again, order statistics are
+sorted again, in the same order as when they were first made.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from typing import Any
+
+from driftwatt.errors import WireError
+from processors.pure import channels
+from processors.pure.baseline import Ridge
+from processors.pure.channels import Chart
+from processors.pure.cholesky import solve
+from processors.pure.codec import Codec, Packing
+from processors.pure.daily import regressors
+from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.expected import Calm, Shape
+from processors.pure.fast import Fast, Usual
+from processors.pure.gate import Gate, Profile
+from processors.pure.hours import ROWS, Clock, Day, DayClass, places_of
+from processors.pure.ledger import Event, Sums
+from processors.pure.memory import Copy, Memory, Past
+from processors.pure.robust import Echo, Scale, echo_of, scale_of
+from processors.pure.schedule import Schedule
+
+VERSION = 3
+_CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
+_HEAD = struct.Struct("<iqBBI3f")
+_EVEN, _JUDGED = 8, 16
+_NAN = float("nan")
+
+
+def dump(state: DetectorState) -> bytes:
+    """Return the state as versioned, checksummed bytes; `load` gives it back bit for bit."""
+    return _CODEC.seal(state.memory, _open_part(state))
+
+
+def load(data: bytes) -> DetectorState:
+    """Return the state that was dumped. Raises WireError for damage and UnknownMajor for another version."""
+    return _joined(*_CODEC.open(data, 2))
+
+
+def dump_open(state: DetectorState) -> bytes:
+    """Return only what changes with every interval: about half a kB while no event is open."""
+    return _CODEC.seal(_open_part(state))
+
+
+def dump_memory(memory: Memory) -> bytes:
+    """Return only what changes once a day."""
+    return _CODEC.seal(memory)
+
+
+def join(opened: bytes, memory: bytes) -> DetectorState:
+    """Return the state of both parts. Raises as `load` does."""
+    return _joined(_CODEC.open(memory, 1)[0], _CODEC.open(opened, 1)[0])
+
+
+def _open_part(state: DetectorState) -> DetectorState:
+    return state._replace(memory=None)  # type: ignore[arg-type]  # written apart
+
+
+def _joined(memory: object, state: object) -> DetectorState:
+    if not isinstance(memory, Memory) or not isinstance(state, DetectorState):
+        raise WireError("snapshot", "not a detector's state")
+    return state._replace(memory=memory)
+
+
+def _pack_past(day: Past) -> tuple[bytes, array[float]]:
+    """Return a day as one string of 38 bytes and its residuals, and its hours, which the calm week often shares."""
+    base = day.bins[0] - day.bins[0] % 24
+    even = day.bins == bytes(base + place for place in places_of(day.at))
+    flags = _CLASSES.index(day.day_class) | (_EVEN if even else 0) | (_JUDGED if day.rs else 0)
+    head = _HEAD.pack(day.ordinal, day.start_ms, flags, base // 24, day.at, *day.z[4:])
+    rs = struct.pack(f"<{len(day.rs)}f", *(_NAN if r is None else r for r in day.rs))
+    return head + rs + (b"" if even else day.bins), day.kw
+
+
+def _unpack_past(data: bytes, kw: array[float]) -> Past:
+    ordinal, start_ms, flags, row, at, *drivers = _HEAD.unpack_from(data)
+    place = _HEAD.size
+    rs: tuple[float | None, ...] = ()
+    if flags & _JUDGED:
+        rs = tuple(None if r != r else r for r in struct.unpack_from(f"<{len(channels.CHANNELS)}f", data, place))  # noqa: PLR0124 – NaN
+        place += 4 * len(rs)
+    bins = bytes(24 * row + each for each in places_of(at)) if flags & _EVEN else data[place:]
+    day_class = _CLASSES[flags & 7]
+    return Past(ordinal, start_ms, day_class, regressors(day_class, tuple(drivers)), at, bins, kw, (), rs)
+
+
+def _pack_calm(day: Calm) -> tuple[int | bytes, array[float]]:
+    row = day.bins[0] // 24
+    return row if day.bins == ROWS[row] else day.bins, day.kw
+
+
+def _unpack_calm(bins: int | bytes, kw: array[float]) -> Calm:
+    return Calm(bins if isinstance(bins, bytes) else ROWS[bins], kw)
+
+
+def _unpack_memory(*values: Any) -> Memory:
+    memory = Memory(*values)
+    schedule = memory.schedule
+    if schedule is None:
+        return memory
+    return memory._replace(
+        days=tuple(day._replace(ys=channels.values_of(day.bins, day.kw, schedule)) if day.rs else day for day in memory.days)
+    )
+
+
+def _unpack_ridge(a: tuple[float, ...], b: tuple[float, ...], n: int) -> Ridge:
+    return Ridge(a, b, solve(a, b) if n else b, n)
+
+
+_CODEC = Codec(
+    VERSION,
+    (
+        DetectorState,
+        Drivers,
+        Clock,
+        Day,
+        Gate,
+        Profile,
+        Fast,
+        Usual,
+        Memory,
+        Past,
+        Copy,
+        Schedule,
+        Chart,
+        Ridge,
+        Scale,
+        Echo,
+        Shape,
+        Calm,
+        Event,
+        Sums,
+    ),
+    {
+        Past: Packing(_pack_past, _unpack_past),
+        Calm: Packing(_pack_calm, _unpack_calm),
+        Memory: Packing(tuple, _unpack_memory),
+        Ridge: Packing(lambda ridge: (ridge.a, ridge.b, ridge.n), _unpack_ridge),
+        Scale: Packing(lambda scale: (scale.order,), scale_of),
+        Echo: Packing(lambda echo: (echo.us,), echo_of),
+    },
+)
