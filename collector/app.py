@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from collector import errands
 from collector.adapters.findings import Findings
 from collector.adapters.kernel import clock_is_synchronised
 from collector.adapters.outbox import Outbox
@@ -32,8 +33,9 @@ from config.edge import EdgeFile, Meter
 from config.loader import profile_hash
 from config.profiles import Profile
 from driftwatt import __version__
+from driftwatt.adapters import control
 from driftwatt.clock import Clock
-from driftwatt.errors import DriftwattError, meant_for_people
+from driftwatt.errors import DriftwattError, Unavailable, meant_for_people
 from driftwatt.quantities import QUANTITIES
 from driftwatt.wire import CounterFacts, Hello, HelloMeter
 
@@ -91,6 +93,7 @@ class _Edge:
         reporter.watch(self._buses.pollers, forwarder)
         async with asyncio.TaskGroup() as group:
             daemons = [group.create_task(each.run()) for each in (committer, forwarder, reporter)]
+            daemons.append(group.create_task(self._listen_to_commands(forwarder)))
             if once:
                 for poller in self._buses.pollers():
                     await poller.once()
@@ -102,6 +105,13 @@ class _Edge:
             fine = await forwarder.drain(DRAIN_S if once or forwarder.connected else 0.0)
             await _end(daemons)
         return _summary(self._buses.pollers(), everything=fine) if once else 0
+
+    async def _listen_to_commands(self, forwarder: Forwarder) -> None:
+        try:
+            async with control.listening(self._folder, lambda request: errands.obey(forwarder, request, now_s=self._clock.monotonic_s())):
+                await asyncio.Event().wait()
+        except Unavailable as error:
+            log.warning("commands cannot reach this collector: %s", error)
 
     async def _until_told(self, group: asyncio.TaskGroup, reporter: Reporter) -> None:
         """Poll until SIGTERM or SIGINT; at SIGHUP follow the file."""

@@ -13,12 +13,26 @@ from typing import TypeVar
 
 from collector.ports import Link, OpenLink, OutboxReader
 from collector.pure.sending import Pace, Sending, acknowledged, again, pack, want
+from collector.replaying import Replaying
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink, Will
 from driftwatt.clock import Clock, StridingClock
-from driftwatt.errors import Unavailable, WireError
+from driftwatt.errors import Refused, Unavailable, WireError
 from driftwatt.readings import Removed, Row
 from driftwatt.topics import topic
-from driftwatt.wire import Ack, EdgeAlarm, EdgeLedger, EdgeState, EpochSpan, Hello, LedgerLine, from_bytes, live_bytes, row_bytes, to_bytes
+from driftwatt.wire import (
+    Ack,
+    EdgeAlarm,
+    EdgeLedger,
+    EdgeState,
+    EpochSpan,
+    Hello,
+    LedgerLine,
+    from_bytes,
+    live_bytes,
+    read_control,
+    row_bytes,
+    to_bytes,
+)
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -45,7 +59,7 @@ def mqtt(edge_id: str, address: BrokerAddress) -> OpenLink:
         return MqttLink(
             address,
             client_id=address.username or edge_id,
-            subscriptions=((topic(edge_id, "ack"), 1),),
+            subscriptions=((topic(edge_id, "ack"), 1), (topic(edge_id, "ctl"), 1)),
             on_message=on_message,
             on_change=on_change,
             will=Will(topic(edge_id, "state"), to_bytes(EdgeState(edge_id, online=False))),
@@ -89,8 +103,9 @@ class Forwarder:
         self._live_at_s = 0.0
         self._fresh: list[Row] = []
         self._failing = False
+        self.replaying = Replaying(edge_id)
         self.ignored = 0
-        """Messages to this edge that meant nothing: malformed, unknown epoch, a processor that is gone."""
+        """Messages to this edge that meant nothing: malformed, unknown epoch, a processor that is gone, a replay too soon after another."""
 
     @property
     def connected(self) -> bool:
@@ -150,6 +165,8 @@ class Forwarder:
     def _message_came(self, name: str, payload: bytes) -> None:
         if self._loop and name == topic(self._edge, "ack"):
             self._loop.call_soon_threadsafe(self._ack_came, payload)
+        elif self._loop and name == topic(self._edge, "ctl"):
+            self._loop.call_soon_threadsafe(self._control_came, payload)
 
     def _connection_changed(self, connected: bool) -> None:  # noqa: FBT001 — the link calls it with its one flag
         if self._loop and connected:
@@ -178,9 +195,18 @@ class Forwarder:
             self._acks.append(ack)
         self.wake()
 
+    def _control_came(self, payload: bytes) -> None:
+        try:
+            self.replaying.ask(read_control(payload).replay, now_s=self._now_s(), asked_by="the plant")
+        except (WireError, Refused) as error:
+            self.ignored += 1
+            log.info("not obeyed: %s", error)
+        self.wake()
+
     async def _sleep(self) -> None:
         now_s = self._now_s()
-        until_s = min(now_s + IDLE_S, self._sending.resend_at_s or now_s + IDLE_S)
+        idle_s = 0.0 if self.replaying.running and self._link.connected else IDLE_S
+        until_s = min(now_s + idle_s, self._sending.resend_at_s or now_s + idle_s)
         try:
             async with asyncio.timeout(max(0.0, until_s - now_s)):
                 await self._awake.wait()
@@ -203,6 +229,7 @@ class Forwarder:
                 self._due.clear()
             self._say_hello()
             await self._send()
+            await self.replaying.step(self._outbox, lambda message: self._link.publish(topic(self._edge, "d"), message))
             self._say_state()
             await self._say_ledger()
             if self._failing:

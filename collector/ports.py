@@ -96,6 +96,9 @@ class OutboxReader(Protocol):
     async def read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
         """Return consecutive parcels from seq `first` on."""
 
+    async def tail(self, epoch: str, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Return the first and last seq of the acknowledged rows of a stretch of time."""
+
     async def claim(self, epoch: str, upto: int) -> None:
         """Note durably that rows up to `upto` may have been sent."""
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo
 from config.broker import broker_address
 from config.loader import load_plant
 from config.plant import PlantFile
+from driftwatt.adapters import control
 from driftwatt.adapters.bells import Bells
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
 from driftwatt.alerts import Alert
-from driftwatt.clock import Clock
+from driftwatt.clock import Clock, SystemClock
 from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
 from driftwatt.topics import alert_topic, every_edge
 from processors import errands, rebuilding, rereading
-from processors.adapters import control
 from processors.adapters.child import BrokerChild
 from processors.adapters.folder import STATE, Folder, plant_folder, read_status
 from processors.adapters.inbox import Inbox
@@ -108,6 +108,14 @@ def errand(file: Path, request: dict[str, Any], *, clock: Clock) -> dict[str, An
         return asyncio.run(_Plant(plant, file, folder, clock).errand(request))
     finally:
         folder.close()
+
+
+def replay(file: Path, from_ms: int, to_ms: int, *, edge: str | None = None) -> Iterator[dict[str, Any]]:
+    """Have the processor ask an edge to send again. Raises ConfigErrors, Refused, Unavailable when no processor runs."""
+    if not is_running(file):
+        raise Unavailable("the processor does not run; at the edge, driftwatt replay EDGE.toml sends by itself")
+    said = errand(file, {"do": "replay", "edge": edge, "from_ms": from_ms, "to_ms": to_ms}, clock=SystemClock())
+    yield {**said, "note": f"{said['asked']} was asked; what arrives is counted as replayed in the ledger"}
 
 
 def is_running(file: Path) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from driftwatt.errors import Refused
+from driftwatt.topics import topic
+from driftwatt.wire import Control, Span, to_bytes
 from processors import quarantine, rebuilding
 from processors.pipeline import Pipeline
 from processors.quarantine import Choice
@@ -23,7 +25,23 @@ async def obey(pipeline: Pipeline, request: dict[str, Any], between: Between) ->
         return (await between(lambda: quarantine.drop(pipeline, choice))).told("dropped")
     if what == "rebuild":
         return await _rebuild(pipeline, request, between)
+    if what == "replay":
+        return _replay(pipeline, request)
     raise Refused(f"{str(what)[:40]!r} is nothing that this version does")
+
+
+def _replay(pipeline: Pipeline, request: dict[str, Any]) -> dict[str, Any]:
+    """Ask an edge to send a stretch of time again. Raises Refused for an edge that was never heard of, and while the broker is away."""
+    edge, from_ms, to_ms = request.get("edge"), request.get("from_ms"), request.get("to_ms")
+    known = pipeline.board.snapshot().edges
+    edge = next(iter(known)) if edge is None and len(known) == 1 else edge
+    if not isinstance(edge, str) or edge not in known:
+        raise Refused(f"no such edge was heard of; known: {', '.join(sorted(known)) or 'none'}")
+    if not isinstance(from_ms, int) or not isinstance(to_ms, int) or from_ms >= to_ms:
+        raise Refused("replay needs a stretch of time")
+    if not pipeline.link.publish(topic(edge, "ctl"), to_bytes(Control(Span(from_ms, to_ms)))):
+        raise Refused("the broker cannot be reached")
+    return {"asked": edge}
 
 
 async def _rebuild(pipeline: Pipeline, request: dict[str, Any], between: Between) -> dict[str, Any]:

@@ -331,6 +331,9 @@ class Pipeline:
         books = taken.commit.books
         for reading in accepted:
             books[reading.meter, self.intake.day(reading.t_ms), word] += 1
+        for at, reading in enumerate(taken.again, len(taken.readings)):
+            if at not in rejected:
+                books[reading.meter, self.intake.day(reading.t_ms), "replayed"] += 1
         now_ms = self.clock.now_ms()
         for at, message in rejected.items():
             reading, counted = (taken.readings + taken.again)[at], at < len(taken.readings)

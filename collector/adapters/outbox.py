@@ -112,6 +112,10 @@ class Outbox:
         """Return consecutive parcels from seq `first` on, at least one if there is any, about `max_bytes` at most."""
         return await self._ask(self._read, epoch, first, max_bytes)
 
+    async def tail(self, epoch: str, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Return the first and last seq of the acknowledged rows of a stretch of time; the first is above the last when there are none."""
+        return await self._ask(lambda: self._tables.tail(epoch, from_ms, to_ms))
+
     async def claim(self, epoch: str, upto: int) -> None:
         """Note durably that rows up to `upto` may have been sent, before they are."""
         if any(span.epoch == epoch and span.sent >= upto for span in self._held):

@@ -200,6 +200,24 @@ class Tables:
             self._set_aside(broken)
         return tuple(parcels)
 
+    def tail(self, epoch: str, from_ms: int, to_ms: int) -> tuple[int, int]:
+        """Return the first and last seq of the acknowledged rows in `[from_ms, to_ms)`, as rows of an epoch ascend in time."""
+        no = self.number(epoch)
+        base, acked = self.sql.execute("SELECT base, acked FROM epochs WHERE no = ?", (no,)).fetchone()
+        return self._first_from(no, from_ms, base, acked + 1), self._first_from(no, to_ms, base, acked + 1) - 1
+
+    def _first_from(self, no: int, t_ms: int, low: int, high: int) -> int:
+        """Return the first seq in `[low, high]` whose row is of an instant or later; `high` when there is none."""
+        while low < high:
+            middle = (low + high) // 2
+            query = "SELECT key, t FROM rows WHERE key BETWEEN ? AND ? ORDER BY key LIMIT 1"
+            found = self.sql.execute(query, (no << 40 | middle, no << 40 | high - 1)).fetchone()
+            if found is None or found[1] >= t_ms:
+                high = middle
+            else:
+                low = (found[0] & (1 << 40) - 1) + 1
+        return low
+
     def _set_aside(self, broken: Sequence[tuple[int, int, int, int]]) -> None:
         counts: Counter[Book] = Counter()
         nobody = self.meter(NOBODY)

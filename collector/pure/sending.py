@@ -145,6 +145,14 @@ def pack(
     return replace(state, flying=tuple(flying), last=last, sent=sent, pause_s=pause_s, resend_at_s=resend_at_s), tuple(messages)
 
 
+def pack_replay(edge: str, epoch: str, base: int, parcels: Sequence[Parcel]) -> Iterator[tuple[int, bytes]]:
+    """Yield (last seq, message) for rows that are sent again outside of the order: nothing is claimed, nothing acknowledged."""
+    for group in _groups(parcels, MAX_PAYLOAD_BYTES - MESSAGE_OVERHEAD_BYTES):
+        n = sum(parcel.count for parcel in group)
+        bodies = [parcel.body for parcel in group]
+        yield group[0].seq + n - 1, message_bytes(edge, epoch, base, group[0].seq, bodies, n=n, replay=True)
+
+
 def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float, pace: Pace) -> tuple[Sending, Settle | None]:
     """Return what an acknowledgement changes; None when nothing.
 

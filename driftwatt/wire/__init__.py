@@ -8,6 +8,7 @@ from driftwatt.wire.encoding import MESSAGE_OVERHEAD_BYTES, live_bytes, message_
 from driftwatt.wire.fields import MAJOR, MAX_PAYLOAD_BYTES, MAX_ROWS, MAX_SEQS
 from driftwatt.wire.messages import (
     Ack,
+    Control,
     CounterFacts,
     EdgeAlarm,
     EdgeLedger,
@@ -16,7 +17,9 @@ from driftwatt.wire.messages import (
     Hello,
     HelloMeter,
     LedgerLine,
+    Span,
     from_bytes,
+    read_control,
     to_bytes,
 )
 
@@ -27,6 +30,7 @@ __all__ = [
     "MAX_SEQS",
     "MESSAGE_OVERHEAD_BYTES",
     "Ack",
+    "Control",
     "CounterFacts",
     "EdgeAlarm",
     "EdgeLedger",
@@ -35,9 +39,11 @@ __all__ = [
     "Hello",
     "HelloMeter",
     "LedgerLine",
+    "Span",
     "from_bytes",
     "live_bytes",
     "message_bytes",
+    "read_control",
     "read_header",
     "read_live",
     "read_message",

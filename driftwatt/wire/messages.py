@@ -130,11 +130,26 @@ class EdgeLedger:
     lines: tuple[LedgerLine, ...]
 
 
-_T = TypeVar("_T", Ack, Hello, EdgeState, EdgeLedger)
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time `[from_ms, to_ms)`."""
+
+    from_ms: Millis
+    to_ms: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The only thing that a plant may ask of an edge: to send again what it keeps of a stretch of time."""
+
+    replay: Span
+
+
+_T = TypeVar("_T", Ack, Hello, EdgeState, EdgeLedger, Control)
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # made at first use: one costs milliseconds, a message microseconds
 
 
-def to_bytes(message: Ack | Hello | EdgeState | EdgeLedger) -> bytes:
+def to_bytes(message: Ack | Hello | EdgeState | EdgeLedger | Control) -> bytes:
     """Return any other message of the wire as JSON."""
     return dump({"v": MAJOR, **fields_of(message)})
 
@@ -154,3 +169,14 @@ def from_bytes(kind: type[_T], payload: bytes) -> _T:
         return message
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError("header", first_line(error)) from error
+
+
+def read_control(payload: bytes) -> Control:
+    """Return what a plant asks for; `v` may be missing. Raises WireError, UnknownMajor."""
+    try:
+        raw = json.loads(payload[:1024], parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError("header", first_line(error)) from error
+    if not isinstance(raw, dict):
+        raise WireError("header", "not an object")
+    return from_bytes(Control, dump({"v": MAJOR} | raw))

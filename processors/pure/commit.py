@@ -16,7 +16,7 @@ NOBODY = "-"
 """Meter under which the books count what belongs to no known meter."""
 
 BookKey = tuple[str, str, str]
-"""(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `imported`, `gaps`, `damaged`, `thinned`,
+"""(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `replayed`, `imported`, `gaps`, `damaged`, `thinned`,
 `corrupt`, `state_damaged`,
 `unlisted` (of what is quarantined: rows of meters that the plant file does not list for that edge) or `failed:<reason>`."""
 

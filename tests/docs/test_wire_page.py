@@ -12,6 +12,7 @@ from driftwatt.readings import Quality
 from driftwatt.topics import KINDS, parse
 from driftwatt.wire import (
     Ack,
+    Control,
     EdgeLedger,
     EdgeState,
     Hello,
@@ -27,7 +28,7 @@ from driftwatt.wire import (
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```json (dw/\S+)\n(.*?)\n```", PAGE, re.DOTALL)
-OTHERS = {"ack": Ack, "hello": Hello, "state": EdgeState, "ledger": EdgeLedger}
+OTHERS = {"ack": Ack, "hello": Hello, "state": EdgeState, "ledger": EdgeLedger, "ctl": Control}
 
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES)

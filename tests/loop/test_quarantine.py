@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from collector.status_cli import balanced
+from driftwatt.adapters import control
 from driftwatt.clock import SystemClock, utc_day
 from driftwatt.errors import PartialWrite, Refused, Unavailable
 from driftwatt.readings import Reading
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, EdgeLedger, EpochSpan, Hello, LedgerLine, from_bytes, row_bytes, to_bytes
-from processors.adapters import control, records
+from processors.adapters import records
 from processors.adapters.sqlite import SqliteStore
 from processors.pipeline import Pipeline
 from processors.ports import Message

@@ -1,6 +1,6 @@
 """The daemon's ear for commands that change something: one request and one answer, JSON lines, over `<folder>/control.sock`.
 
-Only who may enter the plant's folder (0700) reaches it. Sockets are addressed through the open folder, because their
+Only the user who runs the daemon reaches it (0600). Sockets are addressed through the open folder, because their
 own names may be no longer than 107 bytes.
 """
 
@@ -69,7 +69,7 @@ def ask(folder: Path, request: Mapping[str, Any], *, within_s: float) -> dict[st
             with line.makefile("rb") as reader:
                 said = json.loads(reader.readline())
     except (OSError, ValueError) as error:
-        raise Unavailable(f"the processor does not answer at {folder / SOCKET}: {error}") from error
+        raise Unavailable(f"the daemon does not answer at {folder / SOCKET}: {error}") from error
     if "error" in said:
         raise Refused(str(said["error"]))
     return dict(said)
