@@ -332,11 +332,16 @@ class _Plant:
             self._announce(alert for alert in self._pipeline.alerts() if alert.state != "closed")
 
     def _announce(self, alerts: Iterable[Alert]) -> None:
-        """Publish alerts, retained while they are open; a closed one is told once and then taken off the broker."""
+        """Publish alerts, retained while they are open; a closed one is told once and then taken off the broker.
+
+        Waste below the plant's floor of money is listed on the page, not sent.
+        """
         for alert in alerts:
             topic = alert_topic(self._plant.plant.id, alert.id)
-            self.publish(topic, document_bytes(alert), retain=alert.state != "closed")
-            if alert.state == "closed":
+            listed = alert.below_floor and alert.state == "unacked"
+            if not listed:
+                self.publish(topic, document_bytes(alert), retain=alert.state != "closed")
+            if alert.state == "closed" or listed:
                 self.publish(topic, b"", retain=True)
 
 

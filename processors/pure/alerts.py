@@ -48,6 +48,7 @@ __all__ = [
     "on_silence",
     "on_time",
     "on_voice",
+    "settled",
     "shelve",
     "silent_meters",
     "undo",
@@ -87,6 +88,16 @@ def on_time(book: AlertBook, now_ms: int) -> Change:
         if alert is not book[alert.id]:
             changed.append(alert)
     return _change(book, changed, told)
+
+
+def settled(change: Change, context: AlertContext, at_ms: int) -> Change:
+    """Return a change of people or time with what follows from it in the feeder tree: what was hidden by it shows at once."""
+    if not any(alert.kind == "waste" for alert in change.changed):
+        return change
+    moved = feeders.inhibit(change.book, context.feeds, at_ms)
+    book = {**change.book, **{each.id: each for each in moved}}
+    more = [*moved, *site_event.gather(book, context, at_ms)]
+    return _change(change.book, [*change.changed, *more], list(change.told)) if more else change
 
 
 def on_silence(book: AlertBook, meter: str, *, since_ms: int, at_ms: int, context: AlertContext) -> Change:
@@ -190,6 +201,7 @@ def _figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Aler
         confidence=severity.confidence(finding.kwh, provisional=finding.provisional),
         evidence=finding.evidence,
         message_args=_numbers(finding, figures.per_day, month.value if month else None),
+        below_floor=month is not None and month.value < context.floor_per_month,
         history=history,
     )
 

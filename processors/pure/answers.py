@@ -24,6 +24,7 @@ from processors.pure.site_event import members
 UNDO_MS = 10_000
 LONGEST_SHELF_MS = 7 * 86_400_000
 HISTORY_KEPT = 200
+NEARLY_WHOLE = 0.75
 
 AlertBook = Mapping[str, Alert]
 """Alerts by id: all that are not closed, and as many closed ones as the caller cares to keep."""
@@ -132,11 +133,19 @@ def _close(book: AlertBook, alert: str, line: HistoryLine, what: Answer) -> Chan
         raise NotPossibleError("it is closed already")
     closed: dict[str, Alert] = {}
     told: list[Told] = []
-    for each in (was, *(members(book, was.id) if was.pattern == "site" else ())):
+    for each in (was, *_same_cause(book, was)):
         told += () if each.state == "cleared_unacked" else told_of(each, what, line.at_ms)
         after = replace(_said(each, line), state="closed", closed_reason=line.reason, cleared_ms=each.cleared_ms or line.at_ms, told=what)
         closed[each.id] = after
     return Change({**book, **closed}, tuple(closed.values()), tuple(told))
+
+
+def _same_cause(book: AlertBook, alert: Alert) -> list[Alert]:
+    """Return the alerts for which an answer holds as well: members of a site event, and what this one explains nearly whole."""
+    hidden = members(book, alert.id)
+    if alert.pattern == "site":
+        return hidden
+    return [each for each in hidden if feeders.excess_kw(alert) >= NEARLY_WHOLE * feeders.excess_kw(each)]
 
 
 def standing(alert: Alert, now_ms: int) -> bool:

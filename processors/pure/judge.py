@@ -171,7 +171,7 @@ class Judge:
                 self._wake(meter, now_ms, products)
             elif meter in heard_ms and meter in told:
                 self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
-        self._change(alerts.on_time(self.book, now_ms), products)
+        self._change(alerts.settled(alerts.on_time(self.book, now_ms), self.context, now_ms), products)
 
     def tried(self, answer: Answer) -> Change:
         """Return what an answer would change. Raises KeyError for an unknown alert, NotPossibleError with the reason."""
@@ -199,7 +199,7 @@ class Judge:
 
     def on_answer(self, answer: Answer, products: Products) -> Alert:
         """Take a person's answer. Raises as `tried` does."""
-        self._change(self.tried(answer), products)
+        self._change(alerts.settled(self.tried(answer), self.context, answer.at_ms), products)
         return self.book[answer.alert]
 
     def parts(self) -> dict[tuple[str, str], bytes]:
@@ -340,6 +340,8 @@ class Judge:
         identity = alert_id(self.context.plant, told.meter, told.channel, told.since_ms)
         found = None if state is None else clean.reference(state, told.channel, told.since_ms)
         days = [] if state is None or found is None else clean.waste_days(state, found, told.channel, told.since_ms)
+        if self.book[identity].parent is not None:
+            return  # hidden under another alert, whose saving is the same energy
         alert = savings.begin(self.book[identity], found, days, told.at_ms)
         self.book = {**self.book, identity: alert}
         self._show(alert, products)

@@ -33,9 +33,9 @@ def gather(book: Mapping[str, Alert], context: AlertContext, at_ms: int) -> list
     return [_summed(current, [*mine, *joined], context, at_ms), *joined]
 
 
-def members(book: Mapping[str, Alert], site: str) -> list[Alert]:
-    """Return the open alerts that a site event stands for."""
-    return [each for each in book.values() if each.state == "suppressed" and each.parent == site]
+def members(book: Mapping[str, Alert], above: str) -> list[Alert]:
+    """Return the alerts that are hidden under another: members of a site event, or a feeder's that one below it explains."""
+    return [each for each in book.values() if each.state == "suppressed" and each.parent == above]
 
 
 def _fresh(book: Mapping[str, Alert], context: AlertContext, at_ms: int) -> list[Alert]:

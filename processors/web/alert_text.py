@@ -218,5 +218,5 @@ def card(view: PlantView, text: Text, alert: Alert, *, may_act: bool) -> Card:
 
 def wanting(alerts: Sequence[Alert]) -> list[Alert]:
     """Return the alerts that want a person: waste and limits first, the costliest first."""
-    found = [each for each in alerts if each.state in {"unacked", "cleared_unacked"}]
+    found = [each for each in alerts if each.state in {"unacked", "cleared_unacked"} and not each.below_floor]
     return sorted(found, key=lambda each: (each.kind in {"data", "device"}, -each.per_day.get("cost", 0.0), each.since_ms))

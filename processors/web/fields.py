@@ -46,7 +46,7 @@ def is_first_run(view: PlantView) -> bool:
 
 def counts(alerts: Sequence[Alert]) -> tuple[int, int]:
     """Return how many alerts want a person: waste and limits, data and devices."""
-    waiting = [each for each in alerts if each.state in {"unacked", "cleared_unacked"}]
+    waiting = [each for each in alerts if each.state in {"unacked", "cleared_unacked"} and not each.below_floor]
     doubt = sum(each.kind in {"data", "device"} for each in waiting)
     return len(waiting) - doubt, doubt
 

@@ -488,3 +488,12 @@ def test_an_event_of_the_site_lists_its_meters_and_a_hidden_alert_says_what_expl
         assert "Hidden: explained by Lò nung 1" in hidden
         assert "runs as it should, by its own calendar" in hidden
         assert "1 open" in page.ask("/alerts?lang=en").text
+
+
+def test_waste_below_the_floor_is_listed_apart_and_not_counted() -> None:
+    with PaperPage(alerts=(replace(compressor_alert(), below_floor=True),)) as page:
+        inbox = page.ask("/alerts?lang=en").text
+        assert "Below the money worth telling (1)" in inbox
+        assert 'class="count zero">0<' in inbox
+        assert "57 kWh (38–76)" in inbox.replace("\u00a0", " "), "its band stands beside it"
+        assert 'data-act="ack"' not in page.ask("/").text

@@ -155,3 +155,34 @@ def test_a_site_event_ends_with_its_last_member() -> None:
 def test_three_of_many_meters_are_not_a_site_event() -> None:
     many = replace(SITE, meters=("incomer", *(f"m{n}" for n in range(20)), *SIX))
     assert not [each for each in crossing("a", "b", "c", context=many).values() if each.pattern == "site"]
+
+
+def hidden() -> tuple[alerts.AlertBook, Alert, Alert]:
+    book = dict(alerts.on_output({}, finding("compressor", per_night=50), CONTEXT).book)
+    book = dict(alerts.on_output(book, finding("incomer", per_night=60), CONTEXT).book)
+    child, parent = (next(each for each in book.values() if each.meter == meter) for meter in ("compressor", "incomer"))
+    assert parent.state == "suppressed"
+    return book, child, parent
+
+
+def test_an_answer_to_the_cause_holds_for_what_it_hid() -> None:
+    book, child, parent = hidden()
+    change = alerts.fixed(book, child.id, by="lan", at_ms=day_ms(90), note="van")
+    assert change.book[parent.id].closed_reason == "fixed"
+    assert sorted(told.meter for told in change.told) == ["compressor", "incomer"]
+
+
+def test_what_was_hidden_shows_at_once_when_nothing_hides_it_any_more() -> None:
+    book, child, parent = hidden()
+    gone = replace(child, state="closed", closed_reason="resolved")
+    change = alerts.settled(alerts.Change({**book, child.id: gone}, (gone,)), CONTEXT, day_ms(90))
+    assert change.book[parent.id].state == "unacked"
+
+
+def test_waste_below_the_floor_is_marked_and_comes_up_when_it_grows() -> None:
+    floor = replace(CONTEXT, floor_per_month=1e6)
+    book = alerts.on_output({}, finding(per_night=1.0), floor).book
+    (small,) = book.values()
+    assert (small.below_floor, small.state) == (True, "unacked")
+    (large,) = alerts.on_output(book, finding(day=8, per_night=400.0), floor).book.values()
+    assert not large.below_floor

@@ -24,7 +24,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "data": ("data", "device"),
     "all": ("waste", "limit", "data", "device"),
 }
-GROUPS = ("unacked", "cleared_unacked", "acked", "shelved", "verifying", "suppressed", "closed")
+GROUPS = ("unacked", "cleared_unacked", "acked", "shelved", "verifying", "small", "suppressed", "closed")
 CLOSED_SHOWN = 30
 
 
@@ -86,7 +86,11 @@ async def alerts(request: Request) -> Response:
 
 
 def _waiting(alerts: Sequence[Alert], tab: str) -> int | None:
-    return None if tab == "all" else sum(each.kind in TABS[tab] and each.state in {"unacked", "cleared_unacked"} for each in alerts)
+    return (
+        None
+        if tab == "all"
+        else sum(each.kind in TABS[tab] and each.state in {"unacked", "cleared_unacked"} and not each.below_floor for each in alerts)
+    )
 
 
 def heads(view: PlantView, text: Text, alerts: Sequence[Alert]) -> list[Head]:
@@ -121,6 +125,8 @@ def _bare(text: Text, amount: float) -> str:
 
 def group_of(alert: Alert) -> str:
     """Return the group of the inbox that an alert stands in."""
+    if alert.below_floor and alert.state in {"unacked", "cleared_unacked"}:
+        return "small"
     return "verifying" if alert.state == "closed" and savings.followed(alert) else alert.state
 
 
@@ -171,13 +177,22 @@ def line(view: PlantView, visit: Visit, alert: Alert) -> Line:
         else text.words("al.night_n" if alert.pattern == "off_hours" else "al.day_n", n=str(days)),
         delta="" if more is None else str(text.excess(more)),
         rate="–" if closed or rate is None else str(rate),
-        rate_under="" if closed or not kwh else str(text.energy(kwh)),
+        rate_under="" if closed or not kwh else f"{text.energy(kwh)}{_band(text, alert, kwh)}",
         so_far=text.words["al.voided"] if alert_text.voided(alert) else str(text.about(alert.cost.value)) if alert.cost else "",
         so_far_under=f"{text.energy(alert.excess_kwh.value)} {alert_text.spread(text, alert.excess_kwh)}" if alert.excess_kwh else "",
         said=alert_text.state_text(view, text, alert),
         said_under=alert_text.last_word(text, alert),
         act=act,
     )
+
+
+def _band(text: Text, alert: Alert, kwh: float) -> str:
+    """Return the band of the energy of a day."""
+    whole = alert.excess_kwh
+    if whole is None or whole.value <= 0:
+        return ""
+    scale = kwh / whole.value
+    return f" ({text.number(whole.low * scale)}–{text.number(whole.high * scale)})"
 
 
 def _advice(view: PlantView, text: Text) -> list[str]:
