@@ -168,7 +168,8 @@ def test_a_line_that_is_cut_goes_on_at_the_same_row(tmp_path: Path) -> None:
             wire.cut_after = 1 << 60
             wire.start()
             await until(lambda: not forwarder.replaying.running)
-            seqs = [seq for message in wire.said if message.topic.endswith("/d") for seq, _ in read_message(message.payload).rows]
+            batches = [read_message(message.payload) for message in wire.said if message.topic.endswith("/d")]
+            seqs = [seq for batch in batches if batch.replay for seq, _ in batch.rows]
             assert seqs == sorted(set(seqs))
             assert len(seqs) == 5000
 
@@ -193,9 +194,14 @@ def test_what_waits_to_be_acknowledged_is_not_replayed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"[]", b"{}", b'{"replay":{}}', b'{"replay":{"from_ms":1}}', b'{"replay":{"from_ms":-1,"to_ms":5}}', b'{"replay":{"from_ms":true,"to_ms":5}}',
-     b'{"stop":true}', b'{"replay":{"from_ms":1e3,"to_ms":2e3}}', b"[" * 100_000, b'{"v":9,"replay":{"from_ms":1,"to_ms":2}}'],
-)  # fmt: skip
+    [
+        *(b"", b"[]", b"{}", b"[" * 100_000, b'{"stop":true}', b'{"replay":{}}', b'{"replay":{"from_ms":1}}'),
+        b'{"replay":{"from_ms":-1,"to_ms":5}}',
+        b'{"replay":{"from_ms":true,"to_ms":5}}',
+        b'{"replay":{"from_ms":1e3,"to_ms":2e3}}',
+        b'{"v":9,"replay":{"from_ms":1,"to_ms":2}}',
+    ],
+)
 def test_nothing_but_a_replay_is_obeyed(payload: bytes) -> None:
     with pytest.raises(WireError):
         read_control(payload)
