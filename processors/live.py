@@ -101,26 +101,38 @@ class Board:
     def on_rows(self, edge: str, rows: Iterable[Reading | FailedPoll]) -> None:
         """Take rows of one edge, from either road. One of the future would stand for ever as the newest: it is left out."""
         now_ms = self.clock.now_ms()
+        latest_ms = now_ms + FUTURE_MS
+        newest: dict[str, Reading] = {}
         for row in rows:
-            if row.t_ms > now_ms + FUTURE_MS:
+            if row.t_ms > latest_ms:
                 continue
-            known = self._meters.get(row.meter)
-            if known and isinstance(row, Reading):
-                self.heard_ms[row.meter] = now_ms
-            if known is None:
-                self._on_unlisted(row)
-            elif isinstance(row, Reading):
-                if known.reading is None or row.t_ms > known.reading.t_ms:
-                    self._meters[row.meter] = _heard(known, row)
-            elif known.failing_since_ms is None and (known.reading is None or row.t_ms > known.reading.t_ms):
-                self._meters[row.meter] = replace(known, failing_since_ms=row.t_ms, fail_reason=row.reason)
+            if isinstance(row, FailedPoll):
+                self._on_reading(newest.pop(row.meter, None), now_ms)
+                self._on_failed(row)
+            elif row.meter not in newest or row.t_ms > newest[row.meter].t_ms:
+                newest[row.meter] = row
+        for reading in newest.values():
+            self._on_reading(reading, now_ms)
         if edge in self.edges:
             self.edges[edge] = replace(self.edges[edge], last_ms=now_ms)
         self.changed("meters")
 
-    def _on_unlisted(self, row: Reading | FailedPoll) -> None:
-        if isinstance(row, Reading) and (row.meter in self._unlisted or len(self._unlisted) < MAX_UNLISTED):
-            self._unlisted[row.meter] = row
+    def _on_reading(self, reading: Reading | None, now_ms: int) -> None:
+        if reading is None:
+            return
+        known = self._meters.get(reading.meter)
+        if known is None:
+            if reading.meter in self._unlisted or len(self._unlisted) < MAX_UNLISTED:
+                self._unlisted[reading.meter] = reading
+            return
+        self.heard_ms[reading.meter] = now_ms
+        if known.reading is None or reading.t_ms > known.reading.t_ms:
+            self._meters[reading.meter] = _heard(known, reading)
+
+    def _on_failed(self, poll: FailedPoll) -> None:
+        known = self._meters.get(poll.meter)
+        if known and known.failing_since_ms is None and (known.reading is None or poll.t_ms > known.reading.t_ms):
+            self._meters[poll.meter] = replace(known, failing_since_ms=poll.t_ms, fail_reason=poll.reason)
 
     def on_stored(self, edge: str, newest_ms: int) -> None:
         """Note that rows of `edge` up to `newest_ms` are stored."""

@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 CYCLE_BYTES = 2 * 1024 * 1024
 SLICE_S = 0.02
-"""Longest the loop computes without letting the page answer."""
+"""Longest the loop computes without letting the page answer, looked at after so many readings."""
+SLICE_ROWS = 64
 TICK_S = 1.0
 JOURNAL_NOTE = "journal_applied"
 _T = TypeVar("_T")
@@ -218,7 +219,8 @@ class Pipeline:
         accepted = await self._store_readings(taken, word)
         self._overdue(taken)
         products, self._answered, journal = self._answered, Products(), self._journal
-        await self._sliced(accepted, lambda reading: self.judge.on_reading(reading, products))
+        chunks = [accepted[at : at + SLICE_ROWS] for at in range(0, len(accepted), SLICE_ROWS)]
+        await self._sliced(chunks, lambda chunk: self.judge.on_readings(chunk, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
             self._ticked_s = self.clock.monotonic_s()
             self.judge.on_tick(self.clock.now_ms(), self.board.heard_ms, products, started_ms=self.board.started_ms)

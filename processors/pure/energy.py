@@ -20,7 +20,6 @@ from processors.pure.normalize import IMPORT, Measured, registers
 from processors.pure.outputs import DataFinding, IntervalEnergy
 from processors.pure.policy import MeterPolicy
 from processors.pure.power import Integral, Watch, integrate, look
-from processors.pure.quick import quick
 from processors.pure.sources import COUNTER, NO_SOURCE, Circumstances, Verdict, judge
 
 _LIFT = 4.0
@@ -41,15 +40,9 @@ class Told(NamedTuple):
 
 
 def take(energy: Energy, said: Measured, policy: MeterPolicy) -> Told:
-    """Take what a reading measured. One that is not newer than the last changes nothing."""
+    """Take what a reading measured, whatever it says. One that is not newer than the last changes nothing."""
     if said.t_ms <= energy.seen_ms:
         return Told(energy)
-    plain = quick(energy, said, policy)
-    return Told(plain) if plain is not None else take_carefully(energy, said, policy)
-
-
-def take_carefully(energy: Energy, said: Measured, policy: MeterPolicy) -> Told:
-    """Take a reading that is newer than the last, whatever it says."""
     t_ms = said.t_ms
     integral = integrate(energy.integral, t_ms, said.power_w, policy.gap_ms)
     bound = _bound(energy.integral.w, said.power_w, policy)

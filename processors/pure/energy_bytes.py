@@ -19,12 +19,13 @@ from processors.pure.power import Integral, Watch
 from processors.pure.sources import Basis
 
 VERSION = 1
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _T = TypeVar("_T")
 
 
 def dump(meter: str, energy: Energy) -> bytes:
     """Return a meter's energy as bytes."""
-    body = json.dumps([meter, energy], separators=(",", ":"), allow_nan=False).encode()
+    body = _ENCODE([meter, energy]).encode()
     return b"%d %08x %s" % (VERSION, zlib.crc32(body), body)
 
 

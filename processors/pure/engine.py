@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from driftwatt.readings import Reading
-from processors.pure import detector, energy, energy_bytes
+from processors.pure import detector, energy, energy_bytes, plain
 from processors.pure.detector import Answer, DetectorState
 from processors.pure.energy import Told
 from processors.pure.energy_state import Energy
@@ -42,6 +42,14 @@ def on_reading(state: State, reading: Reading, policy: MeterPolicy) -> tuple[Sta
 
     A quarter-hour is followed by what the detector says about it, and by the hour and day that end with it.
     """
+    run = plain.begin(state.energy, policy, reading)
+    if run is not None and run.take(reading):
+        return State(state.meter, run.energy(), state.detector), ()
+    return with_care(state, reading, policy)
+
+
+def with_care(state: State, reading: Reading, policy: MeterPolicy) -> tuple[State, tuple[Output, ...]]:
+    """Do what `on_reading` does without asking first whether the reading is a plain one."""
     return _judged(state, energy.take(state.energy, measured(reading, policy), policy), policy)
 
 

@@ -7,8 +7,9 @@ Holds state and changes in place, but does no I/O and reads no clock. What a ste
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 from driftwatt.alerts import Alert, Cause, alert_id
@@ -24,10 +25,12 @@ from processors.pure.detector import DetectorState
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
+from processors.pure.states import States
 
 SILENT_MS = 5 * 60_000
 """Silence of a meter shorter than this, or than ten polls, is never news."""
 POLLS_MISSED = 10
+_METER = attrgetter("meter")
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Judge:
     policies: dict[str, MeterPolicy]
     context: AlertContext
     book: alerts.AlertBook = field(default_factory=dict)
-    states: dict[str, engine.State] = field(default_factory=dict)
+    states: States = field(default_factory=States)
     facts: dict[str, str] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     marks: Counter[str] = field(default_factory=Counter)
@@ -117,6 +120,8 @@ class Judge:
         """
         back = {meter: stored for meter, stored in parts.items() if meter in policies and meter not in self.states}
         restored = {meter: engine.restore(stored) for meter, stored in back.items()}
+        for meter in self.states:
+            self.states.end_run(meter)
         self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in policies.items()}
         self.context = context
         self._name_plans()
@@ -129,21 +134,28 @@ class Judge:
             if said.id in self.policies:
                 self._said(said.id, facts_of(said))
 
-    def on_reading(self, reading: Reading, products: Products) -> None:
-        """Judge one reading of a listed meter."""
-        policy = self.policies[reading.meter]
-        state = self.states.get(reading.meter)
+    def on_readings(self, readings: Sequence[Reading], products: Products) -> None:
+        """Judge readings of listed meters, in order."""
+        self._touched.update(map(_METER, readings))
+        for reading in self.states.take(readings):
+            self._with_care(reading, products)
+
+    def _with_care(self, reading: Reading, products: Products) -> None:
+        """Take a reading that its meter's run does not take, perhaps as the first one of another run."""
+        meter, policy = reading.meter, self.policies[reading.meter]
+        state = self.states.get(meter)
         if state is None:
-            state = engine.begin(reading.meter, policy)
-            self._blank.append(self._snapshot(reading.meter, reading.t_ms - 1, {}))
+            state = self.states[meter] = engine.begin(meter, policy)
+            self._blank.append(self._snapshot(meter, reading.t_ms - 1, {}))
         elif reading.t_ms <= state.energy.seen_ms:
-            self.overdue(reading.meter, reading.t_ms)
-        self.states[reading.meter], outputs = engine.on_reading(state, reading, policy)
-        self._touched.add(reading.meter)
+            self.overdue(meter, reading.t_ms)
+        if self.states.begin_run(reading, policy):
+            return
+        self.states[meter], outputs = engine.with_care(state, reading, policy)
         if outputs:
             self._all(outputs, products)
-            if reading.meter in self._followed:
-                self._follow_savings(reading.meter, reading.t_ms, products)
+            if meter in self._followed:
+                self._follow_savings(meter, reading.t_ms, products)
 
     def overdue(self, meter: str, from_ms: int) -> None:
         """Note that the state of a meter has to be made again from an instant on."""
@@ -153,8 +165,7 @@ class Judge:
 
     def seen_ms(self, meter: str) -> int:
         """Return the time of the newest reading of a meter that was judged, -1 before the first."""
-        state = self.states.get(meter)
-        return state.energy.seen_ms if state else -1
+        return self.states.seen_ms(meter)
 
     def on_tick(self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0) -> None:
         """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
@@ -256,6 +267,7 @@ class Judge:
         if self.facts.get(meter, "") != facts and meter in self.states:
             self._moved(meter, "hello", facts)
         self.facts[meter] = facts
+        self.states.end_run(meter)
         self.policies[meter] = with_facts(self.policies[meter], facts)
 
     def _moved(self, meter: str, what: Literal["answer", "wake", "hello"], body: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from processors.pure.counters import MS_PER_HOUR
 
-_LARGEST_W = 1e12
+LARGEST_W = 1e12
 WATCH_MS = MS_PER_HOUR
 _ENOUGH_READINGS = 60
 _ODD = 1.8
@@ -44,7 +44,7 @@ class Watch(NamedTuple):
 
 def integrate(integral: Integral, t_ms: int, w: float | None, gap_ms: int) -> Integral:
     """Take the power read at a later instant; None or nonsense changes nothing."""
-    if w is None or not -_LARGEST_W <= w <= _LARGEST_W:
+    if w is None or not -LARGEST_W <= w <= LARGEST_W:
         return integral
     hours = (t_ms - integral.t_ms) / MS_PER_HOUR
     if integral.t_ms < 0 or t_ms - integral.t_ms > gap_ms:

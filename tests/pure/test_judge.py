@@ -37,7 +37,7 @@ def reading(minute: int, meter: str = "m1") -> Reading:
 def fed(one: Judge, minutes: range) -> Products:
     products = Products()
     for minute in minutes:
-        one.on_reading(reading(minute), products)
+        one.on_readings([reading(minute)], products)
     return products
 
 

@@ -83,7 +83,7 @@ class PlantDays:
         end_ms = day_ms(at) + HOUR_MS
         for meter, now in kw.items():
             self._wh[meter] += max(0.0, now) * 1000
-            self.judge.on_reading(Reading(meter, end_ms, {"active_power": now * 1000, "import_energy": self._wh[meter]}), self.products)
+            self.judge.on_readings([Reading(meter, end_ms, {"active_power": now * 1000, "import_energy": self._wh[meter]})], self.products)
         self.judge.on_tick(end_ms, dict.fromkeys(kw, end_ms), self.products)
 
     def alerts(self, meter: str | None = None) -> list[Alert]:
