@@ -294,7 +294,7 @@ class _Plant:
             await asyncio.sleep(1.0)
 
     async def _keep_house(self) -> None:
-        """Remove raw readings past their keeping, now and every night."""
+        """Let the embedded store remove, pack and shrink in short steps between writes, now and every night."""
         store, bells = self._pipeline.store, Bells(ZoneInfo(self._plant.plant.timezone))
         if not isinstance(store, SqliteStore):
             return
@@ -303,11 +303,10 @@ class _Plant:
         try:
             while True:
                 before_ms = self._clock.now_ms() - round(self._plant.store.raw_retention * 1000)
-                total = 0
-                while gone := await self._pipeline.storing.until_done(store.forget_readings, before_ms):
-                    total += gone
+                while await self._pipeline.storing.until_done(store.keep_house, self._clock.now_ms(), before_ms):
+                    pass
                 await self._pipeline.keeping.until_done(self._pipeline.state.forget_past, before_ms)
-                log.info("%d readings were past their keeping", total)
+                log.info("the house is kept: readings of before %d are gone, days that are over are packed", before_ms)
                 await rung.wait()
                 rung.clear()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Kept
+from processors.pure.interval_columns import EnergyColumns
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.pure.past import Move, Snapshot
 
@@ -44,6 +45,12 @@ class SeriesStore(Protocol):
 
     def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
         """Return the newest revision of each interval that starts in `[from_ms, to_ms)`, ascending."""
+
+    def energy(self, kind: str, meters: Collection[str], from_ms: int, to_ms: int) -> Mapping[str, EnergyColumns]:
+        """Return of each meter the energy of the newest revision of each interval that starts in `[from_ms, to_ms)`.
+
+        What reports and charts sum: hundreds of meters in one call, no object per interval. Raises Unavailable.
+        """
 
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """Return expected power for quarter-hours that start in `[from_ms, to_ms)`, ascending."""

@@ -8,7 +8,8 @@ identical point again is harmless on every server. Reading is InfluxQL, which al
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +22,13 @@ from driftwatt.alerts import Alert
 from driftwatt.errors import PartialWrite, Refused, Unavailable
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
+from processors.adapters.influxql import InfluxQL, short
 from processors.pure import lines
+from processors.pure.interval_columns import EnergyColumns, energy_columns
 from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
 from processors.pure.whole import whole_reading
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_MS = 10_000
 REQUEST_LINES = 5000
@@ -50,7 +55,7 @@ class InfluxStore:
         self._server, self._site = server, site
         self._client = InfluxDBClient(url=server.url, token=server.token, org=server.org or "-", timeout=TIMEOUT_MS, enable_gzip=False)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
-        self._http = urllib3.PoolManager(timeout=urllib3.Timeout(TIMEOUT_MS / 1000), retries=False)
+        self._influxql = InfluxQL(server.url, server.bucket, server.token, timeout_s=TIMEOUT_MS / 1000)
         self._major = "" if server.major == "auto" else server.major
 
     def write_readings(self, readings: Sequence[Reading]) -> None:
@@ -94,13 +99,23 @@ class InfluxStore:
             newest[int(values["start_ms"] or 0)] = IntervalEnergy(meter=meter, kind=kind, **values)  # type: ignore[arg-type]
         return [interval for start_ms, interval in newest.items() if from_ms <= start_ms < to_ms]
 
+    def energy(self, kind: str, meters: Collection[str], from_ms: int, to_ms: int) -> Mapping[str, EnergyColumns]:
+        """See SeriesStore."""
+        if kind not in ("15m", "1h", "1d"):
+            return {}
+        where = f"\"site\" = '{self._site}' AND time >= {from_ms:d}ms AND time < {to_ms + MAX_REV_MS:d}ms"
+        query = f'SELECT "start_ms", "import_wh" FROM "energy_{kind}" WHERE {where} GROUP BY "meter"'  # noqa: S608 - our own names
+        rows = {series.tags["meter"]: series.rows for series in self._influxql.ask(query)}
+        within = {meter: [(int(start), float(wh)) for _, start, wh in rows.get(meter, ()) if from_ms <= start < to_ms] for meter in meters}
+        return {meter: energy_columns(pairs) for meter, pairs in within.items()}
+
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """See SeriesStore."""
         return [ExpectedPower(meter, *row) for row in self._select(("w", "lo", "hi"), "expected_15m", meter, (from_ms, to_ms))]
 
     def close(self) -> None:
         """See SeriesStore."""
-        self._http.clear()
+        self._influxql.close()
         self._client.close()
 
     def _write(self, points: list[str]) -> None:
@@ -124,12 +139,12 @@ class InfluxStore:
         except ApiException as error:
             return self._answered(error, points, first)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{self._server.url}: {_short(error)}") from error
+            raise Unavailable(f"{self._server.url}: {short(error)}") from error
         return {}
 
     def _answered(self, error: Any, points: list[str], first: int) -> dict[int, str]:
         message = _message(error)
-        limits = error.status == 422 and self._version() == "3"  # too many columns or tables, not a bad line
+        limits = error.status == 422 and self.generation() == "3"  # too many columns or tables, not a bad line
         if error.status == TOO_LARGE or (error.status in BAD_LINES and not limits):
             if len(points) == 1:
                 return {first: message}
@@ -139,39 +154,22 @@ class InfluxStore:
             raise Refused(f"{self._server.url} answers {error.status}: {message}") from error
         raise Unavailable(f"{self._server.url} answers {error.status}: {message}", _wait_s(error.retry_after)) from error
 
-    def _version(self) -> str:
-        """Return the server's major version, asked once; 2 while it does not say."""
+    def generation(self) -> str:
+        """Return which server this is, `1`, `2` or `3`: what the plant file says, or what the server tells; `2` while it is silent."""
         if not self._major:
-            try:
-                said = self._http.request("GET", f"{self._server.url.rstrip('/')}/ping", headers=self._headers())
-            except urllib3.exceptions.HTTPError:
+            told = self._influxql.version()
+            if not told:
                 return "2"
-            self._major = said.headers.get("X-Influxdb-Version", "2").lstrip("v")[:1]
+            self._major = told[:1]
+            log.info("%s is InfluxDB %s", self._server.url, told)
         return self._major
 
-    def _select(self, names: Sequence[str], table: str, meter: str, span: tuple[int, int], limit: int = 0) -> list[list[Any]]:
+    def _select(self, names: Sequence[str], table: str, meter: str, span: tuple[int, int], limit: int = 0) -> list[Sequence[Any]]:
         columns = ", ".join(f'"{name}"' for name in names)
         where = f"\"meter\" = '{meter}' AND \"site\" = '{self._site}' AND time >= {span[0]:d}ms AND time < {span[1]:d}ms"
         end = f" LIMIT {limit:d}" if limit else ""
-        database, _, retention = self._server.bucket.partition("/")
-        asked = {"db": database, "q": f'SELECT {columns} FROM "{table}" WHERE {where}{end}', "epoch": "ms"}  # noqa: S608 - ids and our names
-        if retention:
-            asked["rp"] = retention
-        try:
-            reply = self._http.request_encode_body(
-                "POST", f"{self._server.url.rstrip('/')}/query", fields=asked, headers=self._headers(), encode_multipart=False
-            )
-            said = json.loads(reply.data)
-        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-            raise Unavailable(f"{self._server.url}: {_short(error)}") from error
-        result = said.get("results", [{}])[0]
-        if reply.status != 200 or "error" in result:
-            words = result.get("error") or said.get("error") or said.get("message")
-            raise Unavailable(f"{self._server.url} answers {reply.status}: {words}")
-        return [row for series in result.get("series", ()) for row in series["values"]]
-
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Token {self._server.token}"} if self._server.token else {}
+        found = self._influxql.ask(f'SELECT {columns} FROM "{table}" WHERE {where}{end}')  # noqa: S608 - ids and our names
+        return [row for series in found for row in series.rows]
 
 
 def _number(name: str, value: Any) -> float | int | None:
@@ -194,7 +192,3 @@ def _wait_s(text: str | None) -> float | None:
         return min(LONGEST_WAIT_S, float(text)) if text else None
     except ValueError:
         return None
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from config.plant import Store
-from driftwatt.errors import ConfigError, Unavailable
+from driftwatt.errors import ConfigError
+from processors.adapters.influxql import InfluxQL
 from processors.pure.lines import INTERVAL_NAMES
 
 TIMEOUT_S = 30.0
@@ -28,11 +26,9 @@ class InfluxTables:
             raise ConfigError(
                 "an InfluxDB store needs url and bucket (or database)", key="store", found=f"url {store.url}, bucket {bucket}"
             )
-        self._url, self._site, self._meters = store.url.rstrip("/"), site, list(meters)
-        self._database, _, self._retention = bucket.partition("/")
+        self._site, self._meters = site, list(meters)
         token = store.token.reveal(folder) if store.token else ""
-        self._headers = {"Authorization": f"Token {token}"} if token else {}
-        self._http = urllib3.PoolManager(timeout=urllib3.Timeout(TIMEOUT_S), retries=False)
+        self._influxql = InfluxQL(store.url, bucket, token, timeout_s=TIMEOUT_S)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Return the columns of a table; those of events are the server's fields of today."""
@@ -62,18 +58,6 @@ class InfluxTables:
     def _types(self, table: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self._rows(f'SHOW FIELD KEYS FROM "{table}"')[1]}
 
-    def _rows(self, query: str) -> tuple[list[str], list[list[Any]]]:
-        asked = {"db": self._database, "q": query, "epoch": "ms"} | ({"rp": self._retention} if self._retention else {})
-        try:
-            reply = self._http.request_encode_body(
-                "POST", f"{self._url}/query", fields=asked, headers=self._headers, encode_multipart=False
-            )
-            said = json.loads(reply.data)
-        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-            raise Unavailable(f"{self._url}: {' '.join(str(error).split())[:200]}") from error
-        result = said.get("results", [{}])[0]
-        if reply.status != 200 or "error" in result:
-            words = result.get("error") or said.get("error") or said.get("message")
-            raise Unavailable(f"{self._url} answers {reply.status}: {words}")
-        found = result.get("series", ())
-        return (found[0]["columns"], [row for series in found for row in series["values"]]) if found else ([], [])
+    def _rows(self, query: str) -> tuple[Sequence[str], list[Sequence[Any]]]:
+        found = self._influxql.ask(query)
+        return (found[0].columns, [row for series in found for row in series.rows]) if found else ((), [])

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from driftwatt.errors import Unavailable
+from processors.adapters import packed
+from processors.adapters.database import beside, snapshot, told
 from processors.adapters.state import LINE
 from processors.pure.books import BookRow, EdgeLine
 from processors.pure.commit import Aside
@@ -49,16 +50,15 @@ def quarantined(state: Path, after: int, limit: int) -> list[Aside]:
 
 
 def readings_in_store(store: Path, meter: str, from_ms: int, to_ms: int) -> int:
-    """Return how many readings of a meter the embedded store holds in `[from_ms, to_ms)`."""
+    """Return how many readings of a meter the embedded store holds in `[from_ms, to_ms)`, also in a file not migrated yet."""
     with _reading(store) as db:
-        count: int = db.execute("SELECT count(*) FROM readings WHERE meter = ? AND t >= ? AND t < ?", (meter, from_ms, to_ms)).fetchone()[0]
-    return count
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'readings'").fetchone():
+            sql = "SELECT count(*) FROM readings WHERE meter = ? AND t >= ? AND t < ?"
+            return int(db.execute(sql, (meter, from_ms, to_ms)).fetchone()[0])
+        return packed.Outside(db).count("readings", meter, from_ms, to_ms)
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            yield db
-    except sqlite3.Error as error:
-        raise Unavailable(f"{path}: {error}") from error
+    with told(path), closing(beside(path)) as db, snapshot(db):
+        yield db

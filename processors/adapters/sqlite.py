@@ -1,6 +1,7 @@
 """The embedded store: time series in one SQLite file, with the names of docs/store.md.
 
-Points are inserted, never replaced: the first of a (meter, time) stays, so that writing again changes nothing.
+Readings and quarter-hours lie packed (processors.adapters.packed); hours, days and events are rows that any program
+can read. Points are added, never replaced: the first of a (meter, time) stays, so that writing again changes nothing.
 One connection writes, in one thread at a time; readers of the page use connections of their own.
 """
 
@@ -8,140 +9,160 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import numpy as np
 
 from driftwatt.alerts import Alert
-from driftwatt.errors import PartialWrite, Unavailable
+from driftwatt.errors import PartialWrite
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
+from processors.adapters import packed
+from processors.adapters.database import beside, snapshot, told, transaction, written
+from processors.adapters.migration import brought_up_to_date
+from processors.adapters.packing import Packing
+from processors.adapters.rollups import Rollups
+from processors.adapters.shelves import Draft
+from processors.pure.columns import Floats, Times
 from processors.pure.flat import event_fields, event_times
+from processors.pure.interval_columns import INTERVAL_FIELDS, EnergyColumns, interval_values, intervals_of, newest, numbers
 from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
+from processors.pure.runs import between, merged
 from processors.pure.whole import whole_reading
 
-INTERVAL_FIELDS = tuple(field.name for field in fields(IntervalEnergy) if field.name not in ("meter", "kind"))
-KINDS = ("15m", "1h", "1d")
 SAME_INSTANT = "another reading of this meter stands at the same millisecond"
-FORGET_ROWS = 20_000
-"""So many rows leave in one transaction: what has to be written in the meantime waits for no more than this."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS readings (meter TEXT, t INT, q INT, PRIMARY KEY (meter, t)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS expected_15m (meter TEXT, t INT, w REAL, lo REAL, hi REAL, PRIMARY KEY (meter, t)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS drivers_1h (driver TEXT, t INT, value REAL, coverage REAL, PRIMARY KEY (driver, t)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (meter TEXT, t INT, alert TEXT, PRIMARY KEY (meter, t, alert)) WITHOUT ROWID;
-""" + "".join(
-    f"CREATE TABLE IF NOT EXISTS energy_{kind} (meter TEXT, t INT, start_ms INT, end_ms INT, import_wh REAL, export_wh REAL,"
-    " import_varh REAL, export_varh REAL, peak_w REAL, cost REAL, co2e_g REAL, coverage REAL, q INT, rev INT,"
-    " PRIMARY KEY (meter, t)) WITHOUT ROWID;\n"
-    for kind in KINDS
-)
+MAX_LATE_MS = 3_600_000
+"""A day is packed so long after its end."""
+KINDS = ("15m", "1h", "1d")
+FORGET_CHUNKS, SHRINK_PAGES = 50, 500
+"""So much leaves in one step of housekeeping: what has to be written in the meantime waits for no more than this."""
+SPARE = 20
+"""One page of so many may be free, for what comes."""
+_UNCERTAIN = int(Quality.CLOCK_UNCERTAIN)
+_EXPECTED = ("w", "lo", "hi")
+_T = TypeVar("_T")
 
 
 class SqliteStore:
-    """See processors.ports.SeriesStore."""
+    """See processors.ports.SeriesStore. A file of an earlier version is migrated when it is opened."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _translated():
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(SCHEMA)
-        self._columns = {table: self._columns_of(table) for table in ("readings", "events")}
+        with told("store"):
+            brought_up_to_date(path)
+            self._db = written(path)
+            self._db.executescript(packed.SCHEMA)
+            self._rollups = Rollups(self._db)
+            self._packing = Packing(self._db)
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
 
     def write_readings(self, readings: Sequence[Reading]) -> None:
         """See SeriesStore."""
-        shapes: dict[tuple[str, ...], dict[int, tuple[object, ...]]] = {}
-        for at, reading in enumerate(readings):
-            doubt = {f"{quantity}_q": bits for quantity, bits in reading.doubt.items() if bits}
-            columns = ("meter", "t", "q", *reading.values, *doubt)
-            shapes.setdefault(columns, {})[at] = (reading.meter, reading.t_ms, reading.quality, *reading.values.values(), *doubt.values())
-        rejected: dict[int, str] = {}
-        with _translated(), self._transaction() as db:
-            for columns, rows in shapes.items():
-                self._need("readings", columns)
-                if db.executemany(_insert("readings", columns), rows.values()).rowcount < len(rows):
-                    rejected |= {at: SAME_INSTANT for at, row in rows.items() if not _stands(db, columns, row)}
-        if rejected:
-            raise PartialWrite(rejected)
+        with self._writing() as draft:
+            self._draw(readings, draft)
+        if draft.refused:
+            raise PartialWrite(dict.fromkeys(draft.refused, SAME_INSTANT))
 
     def write_intervals(self, intervals: Sequence[IntervalEnergy]) -> None:
         """See SeriesStore."""
-        with _translated(), self._transaction() as db:
-            for kind in KINDS:
-                rows = [_interval_row(interval) for interval in intervals if interval.kind == kind]
-                db.executemany(f"INSERT OR IGNORE INTO energy_{kind} VALUES ({_marks(14)})", rows)  # noqa: S608 - closed list of kinds
+        with self._writing() as draft:
+            self._rollups.add([interval for interval in intervals if interval.kind != "15m"])
+            for interval in intervals:
+                if interval.kind == "15m":
+                    said = interval_values(interval)
+                    shelf, shape = self._packing.shelf("energy_15m", interval.meter), self._packing.shape(tuple(said))
+                    first, *rest = said.values()
+                    draft.add(shelf, interval.start_ms + interval.rev, shape, first, rest)
 
     def write_expected(self, points: Sequence[ExpectedPower]) -> None:
         """See SeriesStore."""
-        with _translated(), self._transaction() as db:
-            db.executemany(
-                "INSERT OR IGNORE INTO expected_15m VALUES (?, ?, ?, ?, ?)",
-                [(point.meter, point.start_ms, point.w, point.lo, point.hi) for point in points],
-            )
+        with self._writing() as draft:
+            shape = self._packing.shape(_EXPECTED)
+            for each in points:
+                draft.add(self._packing.shelf("expected_15m", each.meter), each.start_ms, shape, each.w, (each.lo, each.hi))
 
     def write_events(self, alerts: Sequence[Alert]) -> None:
         """See SeriesStore."""
-        with _translated(), self._transaction() as db:
-            for t_ms, alert in event_times(alerts):
-                flat = {"meter": alert.meter, "t": t_ms, **event_fields(alert)}
-                self._need("events", tuple(flat))
-                db.execute(_insert("events", tuple(flat)), tuple(flat.values()))
+        with self._writing():
+            self._rollups.add_events((alert.meter, t_ms, event_fields(alert)) for t_ms, alert in event_times(alerts))
 
     def readings(self, meter: str, quantity: str, from_ms: int, to_ms: int) -> list[tuple[int, float, int]]:
         """See SeriesStore."""
-        columns = self._columns["readings"]
-        if quantity not in QUANTITIES or quantity not in columns:
+        if quantity not in QUANTITIES:
             return []
-        doubt = f'"{quantity}_q"' if f"{quantity}_q" in columns else "0"
-        rows = self._read(
-            f'SELECT t, "{quantity}", coalesce({doubt}, 0) | (q & {int(Quality.CLOCK_UNCERTAIN)}) FROM readings'  # noqa: S608 - closed table
-            f' WHERE meter = ? AND t >= ? AND t < ? AND "{quantity}" IS NOT NULL ORDER BY t',
-            (meter, from_ms, to_ms),
-        )
-        return [(t_ms, value, quality) for t_ms, value, quality in rows]
+        times, (values, doubts, all_doubts) = self._points("readings", meter, (from_ms, to_ms), (quantity, f"{quantity}_q", "q"))
+        there = ~np.isnan(values)
+        doubt = np.nan_to_num(doubts[there]).astype(np.int64) | (np.nan_to_num(all_doubts[there]).astype(np.int64) & _UNCERTAIN)
+        return list(zip(times[there].tolist(), values[there].tolist(), doubt.tolist(), strict=True))
 
     def whole_readings(self, meter: str, from_ms: int, to_ms: int, limit: int) -> list[Reading]:
         """See SeriesStore."""
-        names = [name for name in self._columns["readings"] if name in QUANTITIES or name.endswith("_q")]
-        columns = "".join(f', "{name}"' for name in names)
-        rows = self._read(
-            f"SELECT t, q{columns} FROM readings WHERE meter = ? AND t >= ? AND t < ? ORDER BY t LIMIT ?",  # noqa: S608 - closed table
-            (meter, from_ms, to_ms, limit),
-        )
-        return [whole_reading(meter, t_ms, q, dict(zip(names, values, strict=True))) for t_ms, q, *values in rows]
+        waiting = self._packing.waiting("readings", meter)
+
+        def first(db: sqlite3.Connection) -> list[Reading]:
+            names = {number: name for name, number in packed.fields(db).items()}
+            chunks, end_ms = packed.first_points(db, packed.number_of(db, "readings", meter), (from_ms, to_ms), limit)
+            times, columns = between(merged([*chunks, *waiting]), from_ms, end_ms)
+            said = {names[number]: numbers(column[:limit]) for number, column in columns.items()}
+            bits = said.pop("q", [])
+            rows = zip(times[:limit].tolist(), bits, *said.values(), strict=True)
+            return [whole_reading(meter, t_ms, int(q), dict(zip(said, values, strict=True))) for t_ms, q, *values in rows]
+
+        return self._read(first)
 
     def intervals(self, kind: str, meter: str, from_ms: int, to_ms: int) -> list[IntervalEnergy]:
         """See SeriesStore."""
         if kind not in KINDS:
             return []
-        sql = f"SELECT * FROM energy_{kind} WHERE meter = ? AND t >= ? AND t < ? ORDER BY t"  # noqa: S608 - closed list of kinds
-        newest = {row[2]: _interval(kind, row) for row in self._read(sql, (meter, from_ms, to_ms + MAX_REV_MS))}
-        return [interval for start_ms, interval in newest.items() if from_ms <= start_ms < to_ms]
+        if kind != "15m":
+            return self._read(lambda db: Rollups.intervals(db, kind, meter, from_ms, to_ms))
+        times, columns = self._points("energy_15m", meter, (from_ms, to_ms + MAX_REV_MS), INTERVAL_FIELDS)
+        return intervals_of(kind, meter, newest(times, dict(zip(INTERVAL_FIELDS, columns, strict=True)), from_ms, to_ms))
+
+    def energy(self, kind: str, meters: Collection[str], from_ms: int, to_ms: int) -> Mapping[str, EnergyColumns]:
+        """See SeriesStore."""
+        if kind not in KINDS:
+            return {}
+        if kind != "15m":
+            return self._read(lambda db: Rollups.energy(db, kind, meters, from_ms, to_ms))
+
+        out = {}
+        for meter in meters:
+            times, columns = self._points("energy_15m", meter, (from_ms, to_ms + MAX_REV_MS), ("rev", "import_wh"))
+            starts, found = newest(times, dict(zip(("rev", "import_wh"), columns, strict=True)), from_ms, to_ms)
+            out[meter] = EnergyColumns(starts, found["import_wh"])
+        return out
 
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """See SeriesStore."""
-        rows = self._read("SELECT * FROM expected_15m WHERE meter = ? AND t >= ? AND t < ? ORDER BY t", (meter, from_ms, to_ms))
-        return [ExpectedPower(*row) for row in rows]
+        times, columns = self._points("expected_15m", meter, (from_ms, to_ms), _EXPECTED)
+        rows = zip(times.tolist(), *(column.tolist() for column in columns), strict=True)
+        return [ExpectedPower(meter, *row) for row in rows]
+
+    def keep_house(self, now_ms: int, raw_before_ms: int) -> int:
+        """Do one short step of what is due: remove raw readings past their keeping, pack what is over, give free space back.
+
+        Returns how many points or pages it moved, 0 when nothing is due. Writes may come between two steps.
+        """
+        with told("store"):
+            return (
+                self.forget_readings(raw_before_ms)
+                or self._packing.pack_all(now_ms - MAX_LATE_MS)
+                or self._packing.chunks.tidy(self._packing.every(), now_ms - MAX_LATE_MS)
+                or self._packing.shrink(SHRINK_PAGES, spare=SPARE)
+            )
 
     def forget_readings(self, before_ms: int) -> int:
-        """Remove some raw readings older than an instant and return how many, 0 when none is left; what was derived from them stays."""
-        oldest = "SELECT t FROM readings WHERE meter = ? AND t < ? ORDER BY t LIMIT 1 OFFSET ?"
-        with _translated(), self._transaction() as db:
-            meter = ""
-            while found := db.execute("SELECT meter FROM readings WHERE meter > ? ORDER BY meter LIMIT 1", (meter,)).fetchone():
-                meter = found[0]
-                (until_ms,) = db.execute(oldest, (meter, before_ms, FORGET_ROWS)).fetchone() or (before_ms,)
-                gone = db.execute("DELETE FROM readings WHERE meter = ? AND t < ?", (meter, until_ms)).rowcount
-                if gone:
-                    return gone
-        return 0
+        """Remove some raw readings older than an instant and return how many, 0 when none is left; what was derived from them stays.
+
+        They leave by whole chunks, at most a day each: when the last reading of a chunk is older.
+        """
+        with told("store"):
+            return self._packing.chunks.drop(self._packing.shelves["readings"].values(), before_ms, FORGET_CHUNKS)
 
     def close(self) -> None:
         """See SeriesStore."""
@@ -151,67 +172,54 @@ class SqliteStore:
             self._idle.clear()
         self._db.close()
 
-    def _read(self, sql: str, values: tuple[object, ...]) -> list[Any]:
-        with _translated():
+    def _draw(self, readings: Sequence[Reading], draft: Draft) -> None:
+        packing, shelves = self._packing, self._packing.shelves["readings"]
+        for reading in readings:
+            shelf = shelves.get(reading.meter) or packing.shelf("readings", reading.meter)
+            values = reading.values
+            if not reading.doubt:
+                shape = packing.shape(("q", *values))
+                draft.add(shelf, reading.t_ms, shape, 0.0 if reading.clock == "ok" else _UNCERTAIN, values.values())
+            else:
+                bits = {f"{quantity}_q": each for quantity, each in reading.doubt.items() if each}
+                shape = packing.shape(("q", *values, *bits))
+                draft.add(shelf, reading.t_ms, shape, reading.quality, (*values.values(), *bits.values()))
+
+    def _points(self, table: str, meter: str, span: tuple[int, int], names: Sequence[str]) -> tuple[Times, list[Floats]]:
+        """Return times and one column for each name, NaN where a point has none."""
+        waiting = self._packing.waiting(table, meter)
+
+        def points(db: sqlite3.Connection) -> tuple[Times, list[Floats]]:
+            ids = packed.fields(db)
+            chunks = packed.packed_points(db, packed.number_of(db, table, meter), span, {ids[name] for name in names if name in ids})
+            times, columns = between(merged([*chunks, *waiting]), *span)
+            nothing = np.full(len(times), np.nan)
+            return times, [columns.get(ids.get(name, 0), nothing) for name in names]
+
+        return self._read(points)
+
+    def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with told("store"):
             with self._lock:
                 reader = self._idle.pop() if self._idle else None
-            reader = reader or sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            reader = reader or beside(self._path)
             try:
-                return reader.execute(sql, values).fetchall()
+                with snapshot(reader):
+                    return work(reader)
             finally:
                 with self._lock:
                     self._idle.append(reader)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _writing(self) -> Iterator[Draft]:
+        draft = Draft(self._packing.chunks.said)
         try:
-            yield self._db
-            self._db.execute("COMMIT")
+            with told("store"):
+                with transaction(self._db):
+                    yield draft
+                    self._packing.append(draft)
+                self._packing.settled(draft)
         except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._columns = {table: self._columns_of(table) for table in self._columns}
+            self._packing.forget()
+            self._rollups.forget()
             raise
-
-    def _columns_of(self, table: str) -> set[str]:
-        return {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
-
-    def _need(self, table: str, columns: Sequence[str]) -> None:
-        for column in columns:
-            if column not in self._columns[table]:
-                self._db.execute(f'ALTER TABLE {table} ADD COLUMN "{column}"')
-                self._columns[table].add(column)
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    names = ", ".join(f'"{column}"' for column in columns)
-    return f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({_marks(len(columns))})"  # noqa: S608 - names come from closed tables
-
-
-def _stands(db: sqlite3.Connection, columns: Sequence[str], row: tuple[object, ...]) -> bool:
-    """Tell whether the reading that is stored at this instant is this one: written again, not another one."""
-    names = ", ".join(f'"{column}"' for column in columns)
-    found: tuple[object, ...] = db.execute(f"SELECT {names} FROM readings WHERE meter = ? AND t = ?", row[:2]).fetchone()  # noqa: S608 - closed tables
-    return found == row
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
-
-
-def _interval_row(interval: IntervalEnergy) -> tuple[object, ...]:
-    values = [getattr(interval, name) for name in INTERVAL_FIELDS]
-    return (interval.meter, interval.start_ms + interval.rev, *values)
-
-
-def _interval(kind: str, row: Any) -> IntervalEnergy:
-    return IntervalEnergy(row[0], kind, *row[2:])  # type: ignore[arg-type]  # the caller took kind from the closed list
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise Unavailable(f"store: {error}") from error

@@ -9,16 +9,15 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from driftwatt.alerts import Alert
-from driftwatt.errors import Unavailable
 from driftwatt.wire import LedgerLine
 from processors.adapters import mending, past
+from processors.adapters.database import told, transaction, written
 from processors.ports import Journaled
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Kept
@@ -59,12 +58,10 @@ class SqliteState:
 
     def __init__(self, path: Path) -> None:
         self._damage: list[str] = []
-        with _translated():
+        with told("state file"):
             if why := mending.damage(path):
                 self._damage.append(mending.mended(path, SCHEMA, why, secrets.token_hex(4)))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._db = written(path)
             self._db.executescript(SCHEMA)
             if "counted" not in {row[1] for row in self._db.execute("PRAGMA table_info(quarantine)")}:
                 self._db.execute("ALTER TABLE quarantine ADD COLUMN counted INT NOT NULL DEFAULT 1")
@@ -73,7 +70,7 @@ class SqliteState:
 
     def load(self) -> Kept:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             points = self._checkpoints()
             parts: dict[str, dict[str, bytes]] = {}
             for meter, name, data in self._db.execute("SELECT meter, name, data FROM part"):
@@ -101,7 +98,7 @@ class SqliteState:
 
     def commit(self, change: Commit) -> None:
         """See StateFile."""
-        with _translated(), self._transaction() as db:
+        with told("state file"), transaction(self._db) as db:
             _write_progress(db, change)
             _write_books(db, change)
             _write_alerts(db, change)
@@ -109,62 +106,51 @@ class SqliteState:
 
     def journal(self, answer: Answer) -> int:
         """See StateFile."""
-        with _translated(), self._transaction() as db:
+        with told("state file"), transaction(self._db) as db:
             done = db.execute("INSERT INTO journal (at_ms, body) VALUES (?, ?)", (answer.at_ms, ANSWER.dump_json(answer).decode()))
         return done.lastrowid or 0
 
     def journaled(self, after: int) -> list[Journaled]:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             rows = self._db.execute("SELECT number, body FROM journal WHERE number > ? ORDER BY number", (after,)).fetchall()
         return [Journaled(number, answer) for number, body in rows for answer in self._readable(ANSWER, (body,))]
 
     def aside(self, after: int, limit: int) -> list[Aside]:
         """See StateFile."""
         sql = "SELECT id, at_ms, reason, detail, edge, meter, t_ms, raw, counted FROM quarantine WHERE id > ? ORDER BY id LIMIT ?"
-        with _translated():
+        with told("state file"):
             return [Aside(*row) for row in self._db.execute(sql, (after, limit))]
 
     def newest_aside(self) -> int:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             number: int = self._db.execute("SELECT coalesce(max(id), 0) FROM quarantine").fetchone()[0]
         return number
 
     def snapshot(self, meter: str, before_ms: int) -> Snapshot | None:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             return past.snapshot(self._db, meter, before_ms)
 
     def first_snapshot(self, meter: str) -> Snapshot | None:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             return past.first_snapshot(self._db, meter)
 
     def moves(self, meter: str, after: int) -> list[Move]:
         """See StateFile."""
-        with _translated():
+        with told("state file"):
             return past.moves(self._db, meter, after)
 
     def forget_past(self, before_ms: int) -> None:
         """See StateFile."""
-        with _translated(), self._transaction() as db:
+        with told("state file"), transaction(self._db) as db:
             past.forget(db, before_ms)
 
     def close(self) -> None:
         """Close the file; never raises."""
         self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
 
 
 def _write_progress(db: sqlite3.Connection, change: Commit) -> None:
@@ -209,11 +195,3 @@ def _write_alerts(db: sqlite3.Connection, change: Commit) -> None:
         "INSERT OR REPLACE INTO alert VALUES (?, ?, ?)",
         [(alert.id, alert.updated_ms, ALERT.dump_json(alert).decode()) for alert in change.alerts.values()],
     )
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        raise Unavailable(f"state file: {error}") from error

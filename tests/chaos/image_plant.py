@@ -13,6 +13,7 @@ from processors.adapters.state import SqliteState
 from tests.chaos.image_lives import MESSAGE_ROWS, MESSAGES, message, plant_row
 from tests.chaos.tally import Broken, Tally
 from tests.support.plant_bench import bench
+from tests.support.store_eyes import stored_rows
 
 
 def plant_image(folder: Path, told: list[str], tally: Tally, name: str) -> None:
@@ -52,10 +53,9 @@ def judge_plant(folder: Path, acknowledged: int) -> None:
 def contents(folder: Path) -> dict[str, Any]:
     """Return what must not depend on power cuts."""
     out: dict[str, Any] = {}
-    for file, tables in (("store.sqlite3", ("readings", "energy_15m", "energy_1h", "expected_15m")), ("state.sqlite3", ("part", "gap"))):
-        with sqlite3.connect(folder / file) as db:
-            out |= {table: sorted(db.execute(f"SELECT * FROM {table}")) for table in tables}
+    out |= {table: stored_rows(folder / "store.sqlite3", table) for table in ("readings", "energy_15m", "energy_1h", "expected_15m")}
     with sqlite3.connect(folder / "state.sqlite3") as db:
+        out |= {table: sorted(db.execute(f"SELECT * FROM {table}")) for table in ("part", "gap")}
         out["book"] = sorted(db.execute("SELECT meter, day, what, n FROM book WHERE what != 'duplicates'"))
     return out
 

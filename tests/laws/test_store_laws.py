@@ -96,6 +96,21 @@ def test_the_newest_revision_of_an_interval_wins_whatever_the_order(store: Serie
     assert store.intervals("year", "m1", T, T + 2 * QUARTER) == []
 
 
+def test_the_energy_of_many_meters_counts_each_interval_once_with_its_correction(store: SeriesStore) -> None:
+    for meter, factor in (("m1", 1.0), ("m2", 10.0)):
+        store.write_intervals([interval(T + at * QUARTER, factor * at, meter=meter) for at in range(6)])
+    store.write_intervals([interval(T + 2 * QUARTER, 100.0, rev=1), interval(T + 2 * QUARTER, 200.0, rev=2)])
+    day = IntervalEnergy("m1", "1d", T, T + 86_400_000, 12.0)
+    store.write_intervals([day, IntervalEnergy("m1", "1d", T, T + 86_400_000, 13.0, rev=1)])
+    found = store.energy("15m", ["m1", "m2", "m9"], T + QUARTER, T + 5 * QUARTER)
+    assert found["m1"].starts.tolist() == [T + at * QUARTER for at in range(1, 5)]
+    assert found["m1"].import_wh.tolist() == [1.0, 200.0, 3.0, 4.0]
+    assert found["m2"].import_wh.sum() == 100.0
+    assert len(found["m9"].starts) == 0
+    assert store.energy("1d", ["m1"], T, T + 1)["m1"].import_wh.tolist() == [13.0]
+    assert store.energy("week", ["m1"], T, T + 1) == {}
+
+
 def test_an_interval_comes_back_whole(store: SeriesStore) -> None:
     day = IntervalEnergy("m1", "1d", T, T + 25 * 3_600_000, 1.5, 0.25, 3.0, 4.0, 5.0, None, None, 0.5, 96, 2)
     store.write_intervals([day])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,6 +21,7 @@ from driftwatt.readings import Quality, Reading
 from processors.pure.board import Answer, EdgeNow, MeterNow, Progress, Snapshot
 from processors.pure.calendar import DayCalendar, Shift
 from processors.pure.detector import Settings
+from processors.pure.interval_columns import EnergyColumns, energy_columns
 from processors.pure.outputs import ExpectedPower, IntervalEnergy, Readiness
 from processors.pure.policy import MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
@@ -219,6 +220,11 @@ class PaperStore:
                 )
             )
         return found
+
+    def energy(self, kind: str, meters: Collection[str], from_ms: int, to_ms: int) -> Mapping[str, EnergyColumns]:
+        """See SeriesStore."""
+        found = {meter: self.intervals(kind, meter, from_ms, to_ms) for meter in meters}
+        return {meter: energy_columns((each.start_ms, each.import_wh) for each in intervals) for meter, intervals in found.items()}
 
     def expected(self, meter: str, from_ms: int, to_ms: int) -> list[ExpectedPower]:
         """See SeriesStore."""

@@ -16,8 +16,9 @@ from processors.adapters import sqlite
 from processors.adapters.sqlite import SqliteStore
 from processors.ports import Message
 from tests.support.plant_bench import EPOCH, NOW_MS, bench, data, reading
+from tests.support.store_eyes import stored_times
 
-DAY = "2030-03-17"
+DAY, DAY_MS = "2030-03-17", 86_400_000
 
 
 def books(folder: Path) -> Counter[tuple[str, str]]:
@@ -26,8 +27,7 @@ def books(folder: Path) -> Counter[tuple[str, str]]:
 
 
 def stored(folder: Path, meter: str) -> list[int]:
-    with sqlite3.connect(folder / "store.sqlite3") as db:
-        return [t for (t,) in db.execute("SELECT t FROM readings WHERE meter = ? ORDER BY t", (meter,))]
+    return stored_times(folder / "store.sqlite3", meter)
 
 
 def test_readings_are_stored_counted_and_acknowledged(tmp_path: Path) -> None:
@@ -155,12 +155,14 @@ def test_hostile_payloads_are_set_aside_and_the_next_message_is_taken(tmp_path: 
     assert books(tmp_path) == {("-", "quarantined"): len(hostile) + 4, ("m1", "stored"): 1}
 
 
-def test_readings_past_their_keeping_leave_bit_by_bit_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "FORGET_ROWS", 2)
+def test_readings_past_their_keeping_leave_chunk_by_chunk_and_the_rest_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "FORGET_CHUNKS", 1)
     store = SqliteStore(tmp_path / "store.sqlite3")
-    store.write_readings([reading(meter, NOW_MS + at) for meter in ("m1", "m2") for at in range(4)])
-    assert [store.forget_readings(NOW_MS + 3) for _ in range(5)] == [2, 1, 2, 1, 0]
-    assert stored(tmp_path, "m1") == stored(tmp_path, "m2") == [NOW_MS + 3]
+    store.write_readings([reading(meter, NOW_MS + day * DAY_MS) for meter in ("m1", "m2") for day in range(4)])
+    while store.keep_house(NOW_MS + 10 * DAY_MS, 0):
+        pass
+    assert [store.forget_readings(NOW_MS + 2 * DAY_MS + 1) for _ in range(7)] == [1] * 6 + [0]
+    assert stored(tmp_path, "m1") == stored(tmp_path, "m2") == [NOW_MS + 3 * DAY_MS]
     store.close()
 
 

@@ -20,6 +20,7 @@ from processors.ports import Message
 from processors.pure.commit import Commit
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from tests.support.plant_bench import NOW_MS, LinkLog, Mailbox, bench, data, reading
+from tests.support.store_eyes import stored_rows
 
 MINUTE = 60_000
 HALVES = 8
@@ -105,10 +106,9 @@ async def live(pipeline: Pipeline, first: int = 0) -> None:
 def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Return everything that must not depend on how often a processor died."""
     out: dict[str, list[tuple[Any, ...]]] = {}
-    for file, tables in (("store.sqlite3", ("readings", "energy_15m", "energy_1h", "expected_15m")), ("state.sqlite3", ("part", "gap"))):
-        with sqlite3.connect(folder / file) as db:
-            out |= {table: sorted(db.execute(f"SELECT * FROM {table}")) for table in tables}
+    out |= {table: stored_rows(folder / "store.sqlite3", table) for table in ("readings", "energy_15m", "energy_1h", "expected_15m")}
     with sqlite3.connect(folder / "state.sqlite3") as db:
+        out |= {table: sorted(db.execute(f"SELECT * FROM {table}")) for table in ("part", "gap")}
         out["book"] = sorted(db.execute("SELECT meter, day, what, n FROM book WHERE what != 'duplicates'"))
         out["checkpoint"] = db.execute("SELECT edge, epoch, age, upto FROM checkpoint").fetchall()
     return out
@@ -234,8 +234,7 @@ def test_a_cycle_that_is_cut_by_the_end_of_the_daemon_is_never_acknowledged_late
 
     asyncio.run(scenario())
     asyncio.run(live(bench(tmp_path, ("m1",))[0]))
-    with sqlite3.connect(tmp_path / "store.sqlite3") as db:
-        assert db.execute("SELECT count(*) FROM readings").fetchone() == (HALVES * 30,)
+    assert len(stored_rows(tmp_path / "store.sqlite3", "readings")) == HALVES * 30
 
 
 def test_a_stop_finishes_the_cycle_and_a_drain_takes_what_still_waits(tmp_path: Path) -> None:

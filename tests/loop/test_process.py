@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from driftwatt.wire import Ack, EdgeLedger, EdgeState, EpochSpan, Hello, HelloMe
 from processors.status import plant_ledger, plant_status
 from tests.support.daemons import Daemon, Peer, running, write_plant
 from tests.support.plant_bench import EPOCH, data, reading
+from tests.support.store_eyes import empty_of_readings
 
 
 @pytest.fixture
@@ -68,8 +68,7 @@ def test_readings_reach_the_store_and_the_books_and_the_daemon_leaves_cleanly(tm
     assert [line[key] for key in ("polled", "committed", "stored", "waiting", "in_store")] == [4, 3, 3, 0, 3]
     assert lines["-"]["quarantined"] == 1
     (store,) = tmp_path.rglob("store.sqlite3")
-    with closing(sqlite3.connect(store, isolation_level=None)) as db:
-        db.execute("DELETE FROM readings")
+    empty_of_readings(store)
     assert [line["missing"] for line in plant_ledger(file) if line["meter"] == "m1"] == [3]
     write_plant(tmp_path, broker, store='kind = "sqlite"\nraw_retention = "1s"')
     assert "missing" not in next(line for line in plant_ledger(file) if line["meter"] == "m1"), "what is past its keeping is not missed"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +26,7 @@ from processors.pure.outputs import IntervalEnergy
 from processors.pure.past import Snapshot, plan_of, stale
 from processors.rebuilding import at_once, catch_up, rebuild
 from tests.support.plant_bench import EPOCH, NOW_MS, bench, data, policy, reading
+from tests.support.store_eyes import stored_rows
 
 _T = TypeVar("_T")
 MINUTE, DAY = 60_000, 86_400_000
@@ -166,9 +166,8 @@ def test_late_readings_write_the_next_revision_and_leave_the_state_as_if_they_ha
     revised = [interval for interval in energy(pipeline) if interval.rev]
     assert {interval.rev for interval in revised} == {1}
     assert all(late[0].t_ms - 1_800_000 <= interval.start_ms <= late[-1].t_ms + 300_000 for interval in revised)
-    with sqlite3.connect(tmp_path / "store.sqlite3") as db:
-        first = db.execute("SELECT count(*) FROM energy_15m WHERE rev = 0").fetchone()[0]
-    assert first == len(quarters), "what was written first stays beside its correction"
+    first = [row for row in stored_rows(tmp_path / "store.sqlite3", "energy_15m") if ("rev", 0) in row]
+    assert len(first) == len(quarters), "what was written first stays beside its correction"
 
 
 def test_readings_older_than_the_first_one_are_judged_from_their_own_beginning(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -22,10 +21,12 @@ from driftwatt.readings import FailedPoll, Reading, Row
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, Control, Hello, Span, from_bytes, read_control, read_message, to_bytes
 from processors.adapters import records
+from processors.adapters.sqlite import SqliteStore
 from processors.ports import Message
 from processors.pure import engine
 from processors.rebuilding import at_once, catch_up
 from tests.support.plant_bench import LinkLog, bench
+from tests.support.store_eyes import lose_readings
 
 T = 1_899_900_000_000
 MINUTE = 60_000
@@ -131,10 +132,8 @@ def test_a_plant_that_lost_stored_readings_gets_them_back_and_its_books_do_not_m
                 books(tmp_path),
                 pipeline.store.intervals("15m", "m1", 0, 2**52),
             )
-            with sqlite3.connect(tmp_path / "store.sqlite3") as db:
-                lost = db.execute("DELETE FROM readings WHERE t >= ? AND t < ?", (T + 100 * MINUTE, T + 400 * MINUTE)).rowcount
-            db.close()
-            assert lost == 294
+            assert isinstance(pipeline.store, SqliteStore)
+            assert lose_readings(pipeline.store, T + 100 * MINUTE, T + 400 * MINUTE) == 294
 
             wire.on_message(topic("hall-a", "ctl"), to_bytes(Control(Span(T + 100 * MINUTE, T + 400 * MINUTE))))
             await until(lambda: forwarder.replaying.progress.total and not forwarder.replaying.running)

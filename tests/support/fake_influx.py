@@ -21,7 +21,8 @@ VERSIONS = {"1.8": "1.8.10", "2.7": "v2.7.11", "3-core": "3.1.0"}
 _LINE = re.compile(r'([a-z0-9_]+)((?:,[a-z]+=[a-z0-9_.-]+)+) ((?:[a-z0-9_]+=(?:"(?:[^"\\]|\\.)*"|[^ ,"]+),?)+) (\d+)')
 _FIELD = re.compile(r'([a-z0-9_]+)=("(?:[^"\\]|\\.)*"|[^ ,"]+)(?:,|$)')
 _QUERY = re.compile(
-    r"""SELECT (.+) FROM "([a-z0-9_]+)" WHERE "meter" = '(.+?)' AND "site" = '(.+?)' """ + r"""AND time >= (\d+)ms AND time < (\d+)ms"""
+    r"""SELECT (?P<names>.+) FROM "(?P<table>[a-z0-9_]+)" WHERE (?:"meter" = '(?P<meter>.+?)' AND )?"site" = '(?P<site>.+?)' """
+    r"""AND time >= (?P<start>\d+)ms AND time < (?P<end>\d+)ms(?P<group> GROUP BY "meter")?(?: LIMIT (?P<limit>\d+))?"""
 )
 
 
@@ -83,18 +84,23 @@ class FakeInflux:
         return any(self.types.get((measurement, name), type(value)) is not type(value) for name, value in fields.items())
 
     def query(self, text: str) -> dict[str, Any]:
-        """Answer our kind of SELECT."""
+        """Answer our kinds of SELECT."""
         match = _QUERY.fullmatch(text)
         if not match:
             return {"results": [{"error": "error parsing query"}]}
-        names = [name.strip().strip('"') for name in match[1].split(",")]
-        tags, start, end = f"meter={match[3]},site={match[4]}", int(match[5]), int(match[6])
-        rows = sorted(
-            [key[2], *(fields.get(name) for name in names)]
-            for key, fields in self.points.items()
-            if key[0] == match[2] and key[1] == tags and start <= key[2] < end and any(name in fields for name in names)
-        )
-        series = [{"name": match[2], "columns": ["time", *names], "values": rows}] if rows else []
+        names = [name.strip().strip('"') for name in match["names"].split(",")]
+        found: dict[str, list[list[Any]]] = {}
+        for (table, tags, t_ms), fields in self.points.items():
+            said = dict(each.split("=") for each in tags.split(","))
+            asked = match["meter"] in (None, said["meter"]) and said["site"] == match["site"] and table == match["table"]
+            if asked and int(match["start"]) <= t_ms < int(match["end"]) and any(name in fields for name in names):
+                found.setdefault(said["meter"] if match["group"] else "", []).append([t_ms, *(fields.get(name) for name in names)])
+        series = []
+        for meter, rows in sorted(found.items()):
+            rows.sort(key=lambda row: row[0])
+            some = rows[: int(match["limit"])] if match["limit"] else rows
+            by = {"tags": {"meter": meter}} if meter else {}
+            series.append({"name": match["table"], **by, "columns": ["time", *names], "values": some})
         return {"results": [{"statement_id": 0, **({"series": series} if series else {})}]}
 
 
