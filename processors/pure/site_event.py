@@ -39,13 +39,18 @@ def members(book: Mapping[str, Alert], above: str) -> list[Alert]:
 
 
 def _fresh(book: Mapping[str, Alert], context: AlertContext, at_ms: int) -> list[Alert]:
-    """Return the alerts of feeders that opened within the last days and that nothing else explains, one per meter."""
+    """Return the first alerts of feeders that opened within the last days and that nothing else explains, one per meter.
+
+    A meter that has wasted for longer does not cross now, whatever else is found on it.
+    """
     found: dict[str, Alert] = {}
     for each in book.values():
-        waste = each.kind == "waste" and each.pattern != "site" and each.state in RUNNING and each.meter not in context.feeds
-        if waste and at_ms - each.opened_ms <= WITHIN_MS and not each.ack_by:
-            found.setdefault(each.meter, each)
-    return list(found.values())
+        if each.kind != "waste" or each.pattern == "site" or each.state not in (*RUNNING, "suppressed") or each.meter in context.feeds:
+            continue
+        was = found.get(each.meter)
+        if was is None or (each.opened_ms, each.id) < (was.opened_ms, was.id):
+            found[each.meter] = each
+    return [each for each in found.values() if at_ms - each.opened_ms <= WITHIN_MS and each.state in RUNNING and not each.ack_by]
 
 
 def _opened(fresh: list[Alert], context: AlertContext, at_ms: int) -> list[Alert]:
