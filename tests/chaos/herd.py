@@ -33,7 +33,8 @@ profile_dirs = ["profiles"]
 url = "mqtt://127.0.0.1:{broker}"
 [outbox]
 keep = "1h"
-max_bytes = "200MB"
+max_bytes = "{max_bytes}"
+when_full = "{when_full}"
 tail = "{tail}"
 commit_every = "300ms"
 """
@@ -96,12 +97,16 @@ def program(name: str) -> str | None:
 class Herd:
     """The processes by name. `store` is `influxdb` or `sqlite`."""
 
-    def __init__(self, folder: Path, *, store: str, seed: int, tail: str = "60s", influx: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, store: str, seed: int = 1, tail: str = "60s", influx: str = "", broker: str = "", max_bytes: str = "200MB",
+        when_full: str = "thin", direct: bool = False,
+    ) -> None:  # fmt: skip
         self.folder, self.store, self.seed = folder, store, seed
         self.kills: Counter[str] = Counter()
         self.killed_at: list[tuple[str, int]] = []
         self.peak_mb: dict[str, float] = {}
-        self._tail, self._influx = tail, influx
+        self._influx, self._broker, self._direct = influx, broker, direct
+        self._outbox = {"tail": tail, "max_bytes": max_bytes, "when_full": when_full}
         self._ports = {name: free_port() for name in ("broker", "influx", "web")}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -132,21 +137,28 @@ class Herd:
 
     def servers(self) -> None:
         """Start broker and database."""
-        more = self._influx
-        (self.folder / "influx.conf").write_text(INFLUX.format(folder=self.folder, port=self.influx_port, more=more), encoding="utf-8")
-        (self.folder / "mosquitto.conf").write_text(
-            f"listener {self._ports['broker']} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_packet_size 200000\n",
-            encoding="utf-8",
-        )
+        self.influx_settings(self._influx)
+        self.broker_settings(self._broker)
         self.begin("broker")
         if self.store == "influxdb":
             self.begin("influx")
             self.wait("InfluxDB answers", lambda: self.influx(f"CREATE DATABASE {DATABASE}", post=True) is not None, within_s=30)
 
+    def influx_settings(self, more: str) -> None:
+        """Write the database's file; it counts from its next start."""
+        (self.folder / "influx.conf").write_text(INFLUX.format(folder=self.folder, port=self.influx_port, more=more), encoding="utf-8")
+
+    def broker_settings(self, more: str) -> None:
+        """Write the broker's file; it counts from its next start."""
+        lines = f"listener {self._ports['broker']} 127.0.0.1\nallow_anonymous true\npersistence false\n{more}\n"
+        (self.folder / "mosquitto.conf").write_text(lines, encoding="utf-8")
+
     def _write_files(self, ports: dict[str, Any]) -> None:
+        if self._direct:  # past the proxies, whose buffers would hold what a broker must drop
+            ports |= {"edge": self._ports["broker"], "plant": self._ports["broker"], "store": self.influx_port}
         (self.folder / "profiles").mkdir()
         (self.folder / "profiles" / f"{PROFILE}.toml").write_text(profile_toml(), encoding="utf-8")
-        edge = EDGE.format(broker=ports["edge"], tail=self._tail)
+        edge = EDGE.format(broker=ports["edge"], **self._outbox)
         for at, port in enumerate(ports["gateways"]):
             edge += BUS.format(n=at, port=port, timeout=round(TIMEOUT_S * 1000))
             edge += "".join(BUS_METER.format(n=n) for n in range(1 + at, METERS + 1, GATEWAYS))
@@ -157,11 +169,16 @@ class Herd:
         plant = PLANT.format(broker=ports["plant"], store=store, web=self._ports["web"])
         (self.folder / "plant.toml").write_text(plant + "".join(PLANT_METER.format(n=n) for n in range(1, METERS + 1)), encoding="utf-8")
 
+    @staticmethod
+    def words(command: str, file: Path) -> list[str]:
+        """Return how one of our own commands is started."""
+        return [sys.executable, "-m", "driftwatt", command, str(file)]
+
     def begin(self, name: str, *more: str) -> None:
         """Start one of them."""
         words = {
-            "process": [sys.executable, "-m", "driftwatt", "process", str(self.folder / "plant.toml")],
-            "collect": [sys.executable, "-m", "driftwatt", "collect", str(self.folder / "edge.toml")],
+            "process": self.words("process", self.folder / "plant.toml"),
+            "collect": self.words("collect", self.folder / "edge.toml"),
             "broker": [program("mosquitto") or "mosquitto", "-c", str(self.folder / "mosquitto.conf")],
             "influx": [program("influxd") or "influxd", "run", "-config", str(self.folder / "influx.conf")],
         }[name]
@@ -191,10 +208,12 @@ class Herd:
         child.kill()
         child.wait()
 
-    def stop_and_go(self, name: str, seconds: float) -> None:
-        """Let one stand still for a while."""
+    def freeze(self, name: str) -> None:
+        """Let one stand still."""
         self._children[name].send_signal(signal.SIGSTOP)
-        time.sleep(seconds)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on."""
         self._children[name].send_signal(signal.SIGCONT)
 
     def end(self, name: str, within_s: float = 20) -> int:
@@ -242,6 +261,15 @@ class Herd:
     def stored(self) -> int:
         """Return how many readings the plant's books call stored."""
         return int(self.total("plant.toml").get("stored", 0))
+
+    def status(self, file: str) -> dict[str, Any]:
+        """Return what `driftwatt status FILE --json` says."""
+        said: dict[str, Any] = json.loads(self.driftwatt("status", file, "--json").stdout)
+        return said
+
+    def alarms(self, file: str) -> set[str]:
+        """Return the codes of the alarms that stand."""
+        return {alarm["code"] for alarm in self.status(file).get("alarms", ())}
 
     def total(self, file: str) -> dict[str, Any]:
         """Return the last line of `driftwatt ledger FILE --json`, empty when there is none."""

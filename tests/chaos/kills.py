@@ -61,7 +61,9 @@ def storm(herd: Herd, seconds: float, dice: random.Random) -> int:
     while time.monotonic() - began < seconds:
         time.sleep(dice.uniform(*PAUSE_S))  # the instant of the kill is the random input, not a wait for a result
         if dice.random() < STOP_SHARE:
-            herd.stop_and_go("broker", dice.uniform(0.5, 3.0))
+            herd.freeze("broker")
+            time.sleep(dice.uniform(0.5, 3.0))
+            herd.thaw("broker")
             stops += 1
         else:
             herd.kill(dice.choice(herd.victims))
@@ -80,7 +82,7 @@ def settle(herd: Herd) -> None:
     herd.end("collect")
     herd.begin("collect", "--once")
     herd.wait("the outbox is empty", lambda: herd.total("edge.toml").get("waiting") == 0, within_s=120)
-    herd.wait("the plant has counted it", lambda: herd.stored() >= herd.total("edge.toml")["committed"], within_s=60)
+    herd.wait("the plant has counted it", lambda: herd.stored() >= herd.total("edge.toml")["stored"], within_s=60)
     herd.wait("the plant knows the edge's last books", lambda: bool(herd.total("plant.toml").get("balanced")), within_s=30)
     herd.wait("the last poll is over", lambda: not herd.running("collect"), within_s=60)
     herd.end("process")
