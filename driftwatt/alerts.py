@@ -60,6 +60,7 @@ ALARM_CODES: dict[str, str] = {
     "state_damaged": "the plant's own memory was damaged; what could be read of it goes on",
     "store_down": "the store cannot be reached",
     "store_refuses": "the store refuses what it is sent",
+    "too_many_edges": "somebody invents edges or epochs: what goes over the quota is not taken",
     "unknown_major": "an edge speaks a newer version of the wire",
 }
 """The closed list of alarm codes with their meaning."""

@@ -136,7 +136,7 @@ class _Plant:
         self._link: MqttLink | None = None
 
     async def main(self, history: Path | None, *, once: bool, bar: bool) -> int:
-        self._inbox = Inbox(asyncio.get_running_loop())
+        self._inbox = Inbox(asyncio.get_running_loop(), frozenset(meter.edge for meter in self._plant.meter if meter.edge))
         store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
         try:
             self._pipeline = self._compose(store, state)
@@ -264,6 +264,7 @@ class _Plant:
                 rereading.refused(self._pipeline, error)
             else:
                 self._plant = fresh.plant
+                self._inbox.named = frozenset(edge for edge in fresh.owners().values() if edge)
                 sessions.follow(_accounts(fresh.plant, fresh.passwords))
 
     async def _obey(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -272,7 +273,7 @@ class _Plant:
 
     async def errand(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do in the daemon's place what a command asks for; nothing is received, shown or published."""
-        self._inbox = Inbox(asyncio.get_running_loop())
+        self._inbox = Inbox(asyncio.get_running_loop(), frozenset(meter.edge for meter in self._plant.meter if meter.edge))
         store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
         try:
             self._pipeline = self._compose(store, state)

@@ -17,6 +17,7 @@ from processors.pure.intake import FUTURE_MS
 from processors.pure.outputs import Advice, Readiness
 
 MIN_PAUSE_S = 0.25
+MAX_EDGES = 512
 MAX_UNLISTED = 50
 MAX_ADVICE = 50
 CATCHING_UP_MS = 3 * 60_000
@@ -154,6 +155,8 @@ class Board:
         """Note how an edge is, as it says or its last will does."""
         now_ms = self.clock.now_ms()
         known = self.edges.get(state.edge)
+        if known is None and len(self.edges) >= MAX_EDGES:
+            return
         since_ms = known.since_ms if known and known.online == state.online else now_ms
         clock = "unsynced" if any(alarm.code == "clock_unsynced" for alarm in state.alarms) else "ok"
         alarms = tuple(alarm.code for alarm in state.alarms)
@@ -166,6 +169,8 @@ class Board:
     def on_hello(self, hello: Hello) -> None:
         """Note what an edge measures."""
         now_ms = self.clock.now_ms()
+        if hello.edge not in self.edges and len(self.edges) >= MAX_EDGES:
+            return
         self.edges.setdefault(hello.edge, EdgeNow(hello.edge, online=True, since_ms=now_ms, last_ms=now_ms))
         for said in hello.meters:
             if said.id in self._meters:

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS gap (edge TEXT, epoch TEXT, first INT, last INT, at_m
 CREATE TABLE IF NOT EXISTS quarantine
     (id INTEGER PRIMARY KEY, at_ms INT, reason TEXT, detail TEXT, edge TEXT, meter TEXT, t_ms INT, raw TEXT,
      counted INT NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS quarantine_of ON quarantine (edge, id);
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
 CREATE TABLE IF NOT EXISTS edge_book (day TEXT, edge TEXT, meter TEXT, at_ms INT, body TEXT, PRIMARY KEY (day, edge, meter)) WITHOUT ROWID;
@@ -45,6 +46,8 @@ CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID
 """
 QUARANTINE_ROWS = 20_000
 """Rows kept set aside, 4 KiB of raw text each at most; the oldest leave first, the books keep counting."""
+QUARANTINE_EDGE_ROWS = 5_000
+"""Of these one edge may take so many: a mad one does not push out what others need."""
 RAW_CHARS = 4096
 
 _T = TypeVar("_T")
@@ -181,7 +184,11 @@ def _write_books(db: sqlite3.Connection, change: Commit) -> None:
         ],
     )
     if change.set_aside:
-        db.execute("DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (QUARANTINE_ROWS,))
+        oldest = "SELECT id FROM quarantine WHERE edge = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
+        for edge in {row.edge for row in change.set_aside}:
+            db.execute(f"DELETE FROM quarantine WHERE edge = ? AND id <= ({oldest})", (edge, edge, QUARANTINE_EDGE_ROWS))  # noqa: S608 - ours
+        oldest = "SELECT id FROM quarantine ORDER BY id DESC LIMIT 1 OFFSET ?"
+        db.execute(f"DELETE FROM quarantine WHERE id <= ({oldest})", (QUARANTINE_ROWS,))  # noqa: S608 - ours
     db.executemany(
         # The broker keeps the last books for us: hearing the same again does not make them newer.
         "INSERT INTO edge_book VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"

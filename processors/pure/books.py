@@ -15,7 +15,19 @@ from typing import Any
 from driftwatt.wire import LedgerLine
 from processors.pure.commit import NOBODY
 
-EXTRA = ("duplicates", "replayed", "imported", "gaps", "damaged", "unreadable", "corrupt", "let_go", "import_refused", "state_damaged")
+EXTRA = (
+    "duplicates",
+    "replayed",
+    "imported",
+    "gaps",
+    "damaged",
+    "unreadable",
+    "corrupt",
+    "let_go",
+    "import_refused",
+    "state_damaged",
+    "not_admitted",
+)
 """Counters beside the equation."""
 CLASSES = ("stored", "waiting", "dropped", "thinned", "quarantined")
 """Where a committed poll may be."""

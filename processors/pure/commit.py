@@ -17,7 +17,7 @@ NOBODY = "-"
 
 BookKey = tuple[str, str, str]
 """(meter, UTC day, what): what is `stored`, `quarantined`, `duplicates`, `replayed`, `imported`, `gaps`, `damaged`, `thinned`,
-`corrupt`, `state_damaged`,
+`corrupt`, `state_damaged`, `not_admitted`,
 `unlisted` (of what is quarantined: rows of meters that the plant file does not list for that edge) or `failed:<reason>`."""
 
 

@@ -21,6 +21,8 @@ from processors.pure.identity import Conflict, Hellos
 MAX_HELD_BYTES = 16 * 1024 * 1024
 MAX_HELD_MESSAGES = 5000
 DAMAGED_TRIES = 3
+MAX_DAMAGED = 100
+"""Damaged messages of an epoch that are counted one by one; an honest edge has no more under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,8 @@ def unreadable(state: Delivery, header: Batch, reason: str, raw: str, *, now_ms:
     epoch = edge.epochs.get(header.epoch, Epoch())
     tries = epoch.damaged.get(header.seq, 0) + 1
     if reason == "damaged" and tries < DAMAGED_TRIES:
-        epoch = replace(epoch, damaged={**epoch.damaged, header.seq: tries})
+        newest = dict(list(epoch.damaged.items())[-MAX_DAMAGED:])
+        epoch = replace(epoch, damaged={**newest, header.seq: tries})
         edge = replace(edge, epochs={**edge.epochs, header.epoch: epoch})
         return replace(state, edges={**state.edges, header.edge: edge}), (Damaged(header.edge, header.epoch, header.seq),)
     given_up = replace(header, rows=(), bad=((header.seq, reason, raw),))

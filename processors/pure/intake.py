@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from driftwatt.clock import utc_day
 from driftwatt.errors import UnknownMajor, WireError
-from driftwatt.readings import FailedPoll, Reading, Removed
+from driftwatt.readings import Batch, FailedPoll, Reading, Removed
 from driftwatt.topics import parse
 from driftwatt.wire import EdgeLedger, Hello, from_bytes, read_header, read_message, row_bytes, to_bytes
 from processors.pure import delivery
 from processors.pure.commit import NOBODY, Commit, SetAside, verdict
 from processors.pure.delivery import Acknowledge, Action, Apply, Damaged, Delivery, Duplicate, Gap, Held, IdentityAlarm
+from processors.pure.quota import DAYS_AHEAD_MS, DAYS_BACK_MS, Quota
 
 FUTURE_MS = 5 * 60_000
 DAY_MS = 86_400_000
@@ -46,22 +47,29 @@ class Intake:
 
     owners: Mapping[str, str | None]
     delivery: Delivery
+    quota: Quota = field(init=False)
     _days: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.quota = Quota.of(self.owners)
 
     def take(self, topic: str, payload: bytes, taken: Taken, *, now_ms: int) -> None:
         """Add what this message comes to. Never raises for anything an edge may send."""
         try:
             edge, kind = parse(topic)
-            if kind == "d":
+            if not self.quota.admits(edge, self.delivery.edges):
+                taken.alarms["too_many_edges"] = f"{edge} is not taken: the plant file names no meter of it, and too many others are there"
+                taken.commit.books[NOBODY, self.day(now_ms), "not_admitted"] += 1
+            elif kind == "d":
                 self._data(edge, payload, taken, now_ms)
             elif kind == "hello":
                 self._hello(edge, payload, taken, now_ms)
             elif kind == "ledger":
-                self._ledger(edge, payload, taken)
+                self._ledger(edge, payload, taken, now_ms)
         except UnknownMajor as error:
             taken.alarms["unknown_major"] = f"{topic}: {error.detail}"
         except WireError as error:
-            self._set_aside_message(topic, payload, error, taken, now_ms)
+            self._set_aside_message(_edge_of(topic), payload, error, taken, now_ms)
 
     def day(self, t_ms: int) -> str:
         """Return the UTC day of an instant."""
@@ -76,12 +84,16 @@ class Intake:
         try:
             batch = read_message(payload)
             _same_edge(edge, batch.edge)
+            if not self._admits_epoch(batch, taken, now_ms):
+                return
             self.delivery, actions = delivery.receive(self.delivery, batch, size=len(payload), now_ms=now_ms)
         except UnknownMajor:
             raise
         except WireError as error:
             header = read_header(payload)
             _same_edge(edge, header.edge)
+            if not self._admits_epoch(header, taken, now_ms):
+                return
             raw = payload.decode(errors="replace")[:4096]
             self.delivery, actions = delivery.unreadable(self.delivery, header, error.reason, raw, now_ms=now_ms)
             if not actions:
@@ -90,6 +102,14 @@ class Intake:
             self._act(action, taken, now_ms)
         taken.commit.checkpoints = [point for point in taken.commit.checkpoints if point.edge != edge]
         taken.commit.checkpoints += delivery.checkpoints(self.delivery, edge)
+
+    def _admits_epoch(self, batch: Batch, taken: Taken, now_ms: int) -> bool:
+        known = self.delivery.edges.get(batch.edge)
+        if batch.replay or known is None or self.quota.admits_epoch(batch.epoch, known.epochs):
+            return True
+        taken.alarms["too_many_edges"] = f"edge {batch.edge} invents epochs: {batch.epoch} is not taken"
+        taken.commit.books[NOBODY, self.day(now_ms), "not_admitted"] += 1
+        return False
 
     def _act(self, action: Action, taken: Taken, now_ms: int) -> None:
         books, today = taken.commit.books, self.day(now_ms)
@@ -125,7 +145,7 @@ class Intake:
                 rows.append(row)
             if isinstance(row, FailedPoll):
                 if not action.replay:
-                    books[NOBODY if why else row.meter, self.day(row.t_ms), f"failed:{row.reason}"] += 1
+                    books[NOBODY if why else row.meter, self.day(row.t_ms), f"failed:{self.quota.reason(row.reason)}"] += 1
             elif why:
                 self._set_aside_row(row, action, why, taken, now_ms)
             else:
@@ -156,19 +176,29 @@ class Intake:
         taken.commit.forgotten += [(edge, epoch) for epoch in gone]
         taken.commit.checkpoints = [point for point in taken.commit.checkpoints if point.edge != edge]
         taken.commit.checkpoints += delivery.checkpoints(self.delivery, edge)
-        taken.commit.notes[f"hello:{edge}:{hello.part}"] = to_bytes(hello).decode()
-        taken.hellos.append(hello)
+        if kept := self.quota.hello(hello):
+            taken.commit.notes[f"hello:{edge}:{kept.part}"] = to_bytes(kept).decode()
+            taken.hellos.append(kept)
         for action in actions:
             self._act(action, taken, now_ms)
 
-    def _ledger(self, edge: str, payload: bytes, taken: Taken) -> None:
+    def _ledger(self, edge: str, payload: bytes, taken: Taken, now_ms: int) -> None:
         ledger = from_bytes(EdgeLedger, payload)
         _same_edge(edge, ledger.edge)
-        taken.commit.edge_lines |= {(edge, line.meter, line.day): line for line in ledger.lines[:MAX_LEDGER_LINES]}
+        days = {self.day(t_ms) for t_ms in range(now_ms - DAYS_BACK_MS, now_ms + DAYS_AHEAD_MS + 1, DAY_MS)}
+        kept = (line for line in ledger.lines[:MAX_LEDGER_LINES] if self.quota.books(line, days=days))
+        taken.commit.edge_lines |= {(edge, line.meter, line.day): line for line in kept}
 
-    def _set_aside_message(self, topic: str, payload: bytes, error: WireError, taken: Taken, now_ms: int) -> None:
-        taken.commit.set_aside.append(SetAside(now_ms, error.reason, error.detail, payload[:4096].decode(errors="replace"), topic[:80]))
+    def _set_aside_message(self, edge: str, payload: bytes, error: WireError, taken: Taken, now_ms: int) -> None:
+        taken.commit.set_aside.append(SetAside(now_ms, error.reason, error.detail, payload[:4096].decode(errors="replace"), edge))
         taken.commit.books[NOBODY, self.day(now_ms), "quarantined"] += 1
+
+
+def _edge_of(topic: str) -> str:
+    try:
+        return parse(topic)[0]
+    except WireError:
+        return topic[:80]
 
 
 def _same_edge(topic_says: str, payload_says: str) -> None:

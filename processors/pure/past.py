@@ -105,17 +105,21 @@ def stale(kept: Iterable[Snapshot]) -> list[int]:
 def _spelt(value: Any, known: dict[int, str]) -> str:
     if value is None or isinstance(value, str | int | float | bool):
         return repr(value)
+    if isinstance(value, MeterPolicy):
+        return _members(value, known)
+    if id(value) not in known:  # holidays, tariffs and calendars serve many meters, and outlive this
+        known[id(value)] = _spelt_anew(value, known)
+    return known[id(value)]
+
+
+def _spelt_anew(value: Any, known: dict[int, str]) -> str:
     if isinstance(value, Mapping):
         return "{" + ",".join(sorted(f"{_spelt(key, known)}:{_spelt(item, known)}" for key, item in value.items())) + "}"
     if isinstance(value, frozenset | set):
-        return "{" + ",".join(sorted(_spelt(item, known) for item in value)) + "}"
+        return "{" + ",".join(sorted(str(item) for item in value)) + "}"
     if isinstance(value, tuple | list):
-        return "[" + ",".join(_spelt(item, known) for item in value) + "]"
-    if isinstance(value, MeterPolicy) or not type(value).__module__.startswith("processors."):
-        return _members(value, known) if isinstance(value, MeterPolicy) else str(value)
-    if id(value) not in known:  # one tariff and one calendar serve many meters
-        known[id(value)] = _members(value, known)
-    return known[id(value)]
+        return "[" + ",".join([_spelt(item, known) for item in value]) + "]"
+    return _members(value, known) if type(value).__module__.startswith("processors.") else str(value)
 
 
 def _members(value: Any, known: dict[int, str]) -> str:
