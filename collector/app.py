@@ -26,6 +26,7 @@ from collector.poller import BusPoller
 from collector.pure.changes import Setup
 from collector.reporter import Reporter
 from collector.rereading import read_again, read_setup
+from collector.restamping import Restamping
 from collector.stamps import Stamps
 from collector.status import edge_folder
 from config.broker import broker_address
@@ -94,6 +95,7 @@ class _Edge:
         async with asyncio.TaskGroup() as group:
             daemons = [group.create_task(each.run()) for each in (committer, forwarder, reporter)]
             daemons.append(group.create_task(self._listen_to_commands(forwarder)))
+            daemons.append(group.create_task(Restamping(outbox, stamps, self._clock).run()))
             if once:
                 for poller in self._buses.pollers():
                     await poller.once()

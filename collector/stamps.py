@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from collector.pure.patience import TimeKeeping, stamp
+from collector.pure.restamp import Segment, grown
 from driftwatt.clock import Clock
 from driftwatt.readings import ClockState
 
@@ -24,6 +25,8 @@ class Stamps:
         self._synced = False
         self._keeping = TimeKeeping()
         self.steps = 0
+        self.unsynced: tuple[Segment, ...] = ()
+        """How the clock stood while it was not synchronised; see collector.pure.restamp."""
 
     @property
     def state(self) -> ClockState:
@@ -40,6 +43,8 @@ class Stamps:
         if was.behind_since_s is None and self._keeping.behind_since_s is not None:
             self.steps += 1
             log.warning("the clock stepped back; readings go on with the old time until the new one has been stable")
+        if state == "unsynced":
+            self.unsynced = grown(self.unsynced, t_ms, t_ms - now_s * 1000)
         return t_ms, state
 
     def _is_synced(self, now_s: float) -> bool:

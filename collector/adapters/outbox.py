@@ -16,12 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
+from collector.adapters import outbox_clock
 from collector.adapters import outbox_salvage as salvage
 from collector.adapters.outbox_disk import LOCK, Ballast, lock
 from collector.adapters.outbox_room import Pages, Room, WhenFull
 from collector.adapters.outbox_tables import DAY_MS, SCHEMA_VERSION, Tables, books
 from collector.ports import OutboxFull, OutboxStatus
 from collector.pure.gauge import Alarms, Rate
+from collector.pure.restamp import Segment
 from collector.pure.sending import Held, Parcel
 from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.readings import Removed, Row
@@ -68,6 +70,7 @@ class Outbox:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
         self._ballast = Ballast(folder / "ballast", min(8 * 1024 * 1024, max_bytes // 16))
         self._held: tuple[Held, ...] = ()
+        self._shown: dict[str, int] = {}
         self._waiting = self._tail = self._newest_ms = 0
         self._oldest_ms: int | None = None
         self._used_pages = 0
@@ -125,6 +128,26 @@ class Outbox:
     async def settle(self, epoch: str, upto: int, by: str) -> None:
         """Move the plant's mark of an epoch to `upto`, forwards or (a plant that was restored) backwards."""
         await self._ask(self._settle, epoch, upto, by)
+
+    async def note_clock(self, segments: tuple[Segment, ...], boot: str) -> None:
+        """Keep how the clock of this process stood while it was not synchronised."""
+        await self._ask(lambda: outbox_clock.note(self._tables, segments, boot))
+
+    async def restamp(self, boot: str, offset_ms: float, *, last: bool) -> int:
+        """Move rows of this boot that were never sent to their true time; returns how many. With `last` nothing more is to come."""
+
+        def work() -> int:
+            moved = outbox_clock.put_right(self._tables, boot, offset_ms, self._shown)
+            if last:
+                outbox_clock.forget(self._tables, boot)
+            self._look()
+            return moved
+
+        return await self._ask(work)
+
+    async def give_up_clock(self, boot: str) -> int:
+        """Mark rows of earlier boots whose clock was never synchronised as uncertain; returns how many."""
+        return await self._ask(lambda: outbox_clock.give_up(self._tables, boot))
 
     async def prune(self, now_ms: int) -> None:
         """Delete acknowledged rows older than the tail, and epochs that have nothing left."""
@@ -283,7 +306,10 @@ class Outbox:
         self._alarms.up(code, text, self._newest_ms)
 
     def _read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
-        return self._tables.read(epoch, first, max_bytes)
+        parcels = self._tables.read(epoch, first, max_bytes)
+        if parcels:
+            self._shown[epoch] = max(self._shown.get(epoch, 0), parcels[-1].seq)
+        return parcels
 
     def _claim(self, epoch: str, upto: int) -> None:
         self._tables.claim(epoch, upto + CLAIM_AHEAD)
