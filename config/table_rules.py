@@ -8,8 +8,9 @@ from datetime import date
 
 from config.explain import shown
 from config.source import Fault
-from config.tables import Calendar, Factors, Tariff
+from config.tables import Calendar, Factors, Schedule, Tariff
 
+WEEK = 7 * 1440
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
 _DAYS_ALLOWED = '"all", a day such as "sun", or a span such as "mon-sat"'
@@ -51,11 +52,40 @@ def tariff_faults(tariff: Tariff) -> Iterator[Fault]:
             key = ("schedule", index, "periods", inner)
             yield from _refused((*key, "days"), weekdays, window.days)
             yield from _refused((*key, "at"), minutes, window.at)
+        yield from _coverage_faults(index, schedule)
     used = {window.is_ for schedule in tariff.schedule for window in schedule.periods} - {"normal"}
     for index, price in enumerate(tariff.price):
         for period in sorted(used):
             if getattr(price, period) is None:
                 yield Fault(("price", index, period), "is missing, and a schedule uses this period")
+
+
+def _coverage_faults(index: int, schedule: Schedule) -> Iterator[Fault]:
+    """Yield windows that lie over each other and, where normal hours are written out, hours that no window covers."""
+    owner: dict[int, int] = {}
+    for inner, window in enumerate(schedule.periods):
+        try:
+            begin, end = minutes(window.at)
+            days = weekdays(window.days)
+        except ValueError:
+            return
+        for day in days:
+            for minute in range(begin, end if end > begin else end + 1440):
+                at = (day * 1440 + minute) % WEEK
+                if owner.setdefault(at, inner) != inner:
+                    other = schedule.periods[owner[at]]
+                    what = f"overlaps periods[{owner[at]}], {shown(other.at)} on {shown(other.days)}, at {_moment(at)}"
+                    yield Fault(("schedule", index, "periods", inner), what, f"{window.at} on {window.days} in {schedule.id}")
+                    return
+    if any(window.is_ == "normal" for window in schedule.periods):
+        hole = next((at for at in range(WEEK) if at not in owner), None)
+        if hole is not None:
+            what = f"has a hole: no period covers {_moment(hole)}"
+            yield Fault(("schedule", index, "periods"), what, schedule.id, "windows for every hour, or no windows of normal hours")
+
+
+def _moment(at: int) -> str:
+    return f"{DAYS[at // 1440]} {at % 1440 // 60:02}:{at % 60:02}"
 
 
 def calendar_faults(calendar: Calendar) -> Iterator[Fault]:

@@ -14,7 +14,10 @@ Period = Literal["peak", "normal", "off_peak"]
 
 
 class Price(Strict):
-    """Prices from a day on, in currency per kWh before VAT (see `vat_included`)."""
+    """Prices from a day on, in currency per kWh before VAT (see `vat_included`).
+
+    `demand` is an optional charge per kW and month for the highest quarter-hour of the month.
+    """
 
     from_: date = Field(alias="from")
     source: str
@@ -22,6 +25,7 @@ class Price(Strict):
     normal: float
     off_peak: float | None = None
     peak: float | None = None
+    demand: Annotated[float, Field(ge=0)] | None = None
 
 
 class PeriodWindow(Strict):
@@ -33,7 +37,7 @@ class PeriodWindow(Strict):
 
 
 class Schedule(Strict):
-    """Time-of-use windows from a day on. What no window covers is normal."""
+    """Time-of-use windows from a day on, none over another. What no window covers is normal, unless normal hours are written, too."""
 
     id: str
     from_: date = Field(alias="from")

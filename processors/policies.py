@@ -99,6 +99,7 @@ def tariff_book(tariff: Tariff, choice: TariffChoice, zone: ZoneInfo) -> TariffB
             None if row.peak is None else row.peak / share,
             row.source,
             row.status,
+            (row.demand or 0.0) / share,
         )
         for row in tariff.price
     ]

@@ -22,7 +22,10 @@ _REMEMBERED_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class PriceVersion:
-    """Prices per kWh before VAT from an instant on. `version` is the date as written in the tariff file."""
+    """Prices per kWh before VAT from an instant on. `version` is the date as written in the tariff file.
+
+    `demand` is the charge per kW and month for the highest quarter-hour, 0 for a tariff without one.
+    """
 
     from_ms: int
     version: str
@@ -31,6 +34,7 @@ class PriceVersion:
     peak: float | None = None
     source: str = ""
     status: Status = "ok"
+    demand: float = 0.0
 
     def of(self, period: Period) -> float:
         """Return the price of a period; a tariff without periods has one price."""
@@ -135,6 +139,11 @@ class TariffBook:
         starts, rows = self._days.get(start_ms) or self._remember(start_ms, end_ms)
         self._last = rows[bisect_right(starts, t_ms) - 1]
         return self._last
+
+    def demand_at(self, t_ms: int) -> float:
+        """Return the charge per kW of a month's highest quarter-hour that holds at an instant, 0 where there is none."""
+        at = bisect_right(self._price_starts, t_ms) - 1
+        return self.prices[at].demand if at >= 0 else 0.0
 
     def cost_of_interval(self, start_ms: int, end_ms: int, kwh: float) -> float | None:
         """Return what `kwh`, spread evenly over `[start_ms, end_ms)`, costs; None where part of it has no price."""

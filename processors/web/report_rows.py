@@ -142,6 +142,11 @@ def tariff(view: PlantView, text: Text, month: Month) -> list[Row]:
     if cosphi is not None and text.currency == "VND":
         charge = monthly.reactive_charge(cosphi, plant.cost)
         rows.append((f"{say['tou.pf_charge']} (cosφ {text.number(cosphi, 2)})", "", "", whole(text, charge)))
+    rate, highest = view.tariff.demand_at(month.until_ms - 1) if view.tariff else 0.0, plant.peaks()
+    if rate and highest:
+        kw = highest[0][1]
+        charge += kw * rate
+        rows.append((say["tou.capacity_charge"], str(text.power(kw)), whole(text, rate), whole(text, kw * rate)))
     rows.append((f"{say['rep.total']}, {say['tou.before_vat']}", text.number(plant.kwh), "", whole(text, plant.cost + charge)))
     vat = view.plant.tariff.vat
     if vat:
