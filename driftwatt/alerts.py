@@ -28,6 +28,7 @@ Pattern = Literal[
     "replaced",
     "multiplier",
     "silent",
+    "edge_lost",
 ]
 
 PATTERN_OF_CHANNEL: dict[str, Pattern] = {
@@ -44,6 +45,7 @@ DISMISS_REASONS = ("new_normal", "production", "planned", "wrong_baseline", "fal
 
 ALARM_CODES: dict[str, str] = {
     "acl_denied": "the broker refuses this edge's messages",
+    "books_unbalanced": "the books of some meters do not add up",
     "broker_down": "the broker cannot be reached",
     "clock_unsynced": "the clock is not synchronised",
     "commit_failed": "the outbox cannot be written",

@@ -187,6 +187,7 @@ class _Plant:
             serving = group.create_task(page.serve())
             daemons = [group.create_task(one) for one in (self._write_status(), self._keep_house(), self._listen_to_commands())]
             daemons.append(group.create_task(rebuilding.follow(self._pipeline)))
+            daemons.append(group.create_task(gauges.audit_books()))
             daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())

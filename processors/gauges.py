@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from driftwatt.errors import Unavailable
 from processors.adapters import records
-from processors.pipeline import Pipeline
+from processors.pipeline import Alarm, Pipeline
 from processors.pure import books
 from processors.pure.gauges import Gauge, of_books
 
 KEPT_S = 30.0
+AUDIT_S = 60.0
 DAYS = 7
 
 
@@ -49,11 +52,39 @@ class Gauges:
             Gauge("inbox_let_go", "Messages not taken for want of room since the start; they come again.", [("", float(let_go))]),
         ]
 
+    async def audit_books(self) -> None:
+        """Raise an alarm for lines that do not add up twice in a row, every AUDIT_S; cancel it to stop.
+
+        Once is no news: what an edge says and what the plant counted are not of the same moment.
+        """
+        before: set[tuple[str, str]] = set()
+        while True:
+            await asyncio.sleep(AUDIT_S)
+            with suppress(Unavailable):
+                lines = await asyncio.to_thread(self._lines)
+                wrong = {(line["day"], line["meter"]) for line in lines if not books.balanced(line)}
+                self._tell(wrong & before)
+                before = wrong
+
+    def _tell(self, wrong: set[tuple[str, str]]) -> None:
+        standing, now_ms = self._pipeline.standing, self._pipeline.clock.now_ms()
+        if not wrong:
+            standing.pop("books_unbalanced", None)
+            return
+        since_ms = standing["books_unbalanced"].since_ms if "books_unbalanced" in standing else now_ms
+        names = ", ".join(f"{meter} on {day}" for day, meter in sorted(wrong)[:20])
+        standing["books_unbalanced"] = Alarm(since_ms, now_ms, f"{len(wrong)} lines do not add up: {names}")
+
+    def _lines(self) -> list[dict[str, Any]]:
+        known = records.newest_days(self._state, DAYS)
+        if not known:
+            return []
+        owners = self._pipeline.intake.owners
+        return books.ledger(records.book_rows(self._state, known[0]), records.edge_lines(self._state, known[0]), owners)
+
     def _from_state(self) -> list[Gauge]:
         n, size = records.quarantine_size(self._state)
-        known = records.newest_days(self._state, DAYS)
-        owners = self._pipeline.intake.owners
-        lines = books.ledger(records.book_rows(self._state, known[0]), records.edge_lines(self._state, known[0]), owners) if known else []
+        lines = self._lines()
         return [
             Gauge("quarantine_rows", "Rows and messages that are set aside.", [("", float(n))]),
             Gauge("quarantine_bytes", "Their size.", [("", float(size))]),

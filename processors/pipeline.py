@@ -34,6 +34,7 @@ from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
 from processors.pure.outputs import Output
 from processors.pure.past import NEWEST
+from processors.pure.presence import EdgesNow
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +224,10 @@ class Pipeline:
         await self._sliced(chunks, lambda chunk: self.judge.on_readings(chunk, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
             self._ticked_s = self.clock.monotonic_s()
-            self.judge.on_tick(self.clock.now_ms(), self.board.heard_ms, products, started_ms=self.board.started_ms)
+            now_ms, board = self.clock.now_ms(), self.board
+            broker_ms = max(board.broker_since_ms, board.started_ms) if board.broker_connected else None
+            edges = EdgesNow.of(board.edges, self.intake.owners, now_ms, broker_ms=broker_ms)
+            self.judge.on_tick(now_ms, board.heard_ms, products, started_ms=board.started_ms, edges=edges)
         await self._store_products(products)
         await self._commit(taken.commit, products, journal)
         self._cut = False

@@ -44,6 +44,7 @@ __all__ = [
     "comment",
     "dismiss",
     "fixed",
+    "on_edges",
     "on_output",
     "on_silence",
     "on_time",
@@ -112,6 +113,20 @@ def on_silence(book: AlertBook, meter: str, *, since_ms: int, at_ms: int, contex
 def on_voice(book: AlertBook, meter: str, *, at_ms: int) -> Change:
     """Clear the device alert of a meter that speaks again."""
     return _change(book, [_gone(alert, at_ms, "back") for alert in book.values() if _silent(alert, meter)])
+
+
+def on_edges(book: AlertBook, lost: Mapping[str, int], *, at_ms: int, context: AlertContext) -> Change:
+    """Open one device alert for each edge that is lost, and clear those of edges that are back. `lost` tells since when.
+
+    It stands for all meters of the edge: their silence is no news of its own.
+    """
+    open_now = {alert.meter: alert for alert in book.values() if alert.pattern == "edge_lost" and alert.state in OPEN}
+    changed = [_gone(alert, at_ms, "back") for edge, alert in open_now.items() if edge not in lost]
+    for edge, since_ms in lost.items():
+        alert = _blank("device", edge, "edge_lost", since_ms=since_ms, at_ms=at_ms, context=context)
+        if edge not in open_now and alert.id not in book:
+            changed.append(replace(alert, severity="high", message_args={"since_ms": float(since_ms)}))
+    return _change(book, changed)
 
 
 def silent_meters(book: AlertBook) -> frozenset[str]:

@@ -25,6 +25,7 @@ from processors.pure.detector import DetectorState
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
+from processors.pure.presence import NO_EDGES, EdgesNow
 from processors.pure.states import States
 
 SILENT_MS = 5 * 60_000
@@ -167,17 +168,20 @@ class Judge:
         """Return the time of the newest reading of a meter that was judged, -1 before the first."""
         return self.states.seen_ms(meter)
 
-    def on_tick(self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0) -> None:
+    def on_tick(
+        self, now_ms: int, heard_ms: Mapping[str, int], products: Products, *, started_ms: int = 0, edges: EdgesNow = NO_EDGES
+    ) -> None:
         """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
 
         A meter that was not heard since `started_ms` is given the usual time before its silence is news.
         """
         told = alerts.silent_meters(self.book)
+        self._change(alerts.on_edges(self.book, edges.lost, at_ms=now_ms, context=self.context), products)
         for meter, policy in self.policies.items():
-            silent_ms = now_ms - heard_ms.get(meter, started_ms)
+            silent_ms = now_ms - max(heard_ms.get(meter, started_ms), edges.back_ms(meter))
             if silent_ms >= max(SILENT_MS, POLLS_MISSED * policy.every_ms):
                 since_ms = now_ms - silent_ms
-                if meter not in told:
+                if meter not in told and not edges.takes_along(meter):
                     self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
                 self._wake(meter, now_ms, products)
             elif meter in heard_ms and meter in told:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from driftwatt.clock import SystemClock, utc_day
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, EdgeAlarm, EdgeLedger, EdgeState, EpochSpan, Hello, LedgerLine, from_bytes, to_bytes
+from processors import gauges
+from processors.gauges import Gauges
+from processors.ports import Message
 from processors.pure.board import EdgeNow
 from processors.pure.books import balanced
 from processors.pure.gauges import of_books, of_edges
 from processors.status import plant_status
 from tests.support.daemons import Peer, running, write_plant
-from tests.support.plant_bench import EPOCH, data, reading
+from tests.support.plant_bench import EPOCH, NOW_MS, bench, data, reading
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 LINE = re.compile(r"^(driftwatt_[a-z_]+)(\{[^}]*\})? (\S+)$")
@@ -81,3 +89,33 @@ def test_edges_and_books_become_figures() -> None:
     books = {gauge.name: dict(gauge.rows) for gauge in of_books([good, bad])}
     assert books["books_unbalanced"] == {"": 1}
     assert (books["books_polls"]['{is="dropped"}'], books["books_polls"]['{is="stored"}']) == (2, 5)
+
+
+def test_books_that_do_not_add_up_twice_raise_an_alarm_that_ends_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gauges, "AUDIT_S", 0.02)
+
+    async def until(true: Callable[[], object]) -> None:
+        for _ in range(500):
+            if true():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("waited in vain")
+
+    async def main() -> None:
+        pipeline, _ = bench(tmp_path, ("m1",))
+        await pipeline.begin()
+        audit = asyncio.create_task(Gauges(pipeline, tmp_path / "state.sqlite3", lambda: (0, 0)).audit_books())
+        day = utc_day(NOW_MS)
+
+        def told(wrong: object) -> bool:
+            return ("books_unbalanced" in pipeline.standing) == wrong
+
+        for said in (LedgerLine("m1", day, polled=9, committed=9, stored=9), LedgerLine("m1", day)):
+            await pipeline.cycle([Message(topic("hall-a", "ledger"), to_bytes(EdgeLedger("hall-a", (said,))))])
+            wrong = bool(said.polled)
+            await until(partial(told, wrong))
+            if wrong:
+                assert f"m1 on {day}" in pipeline.standing["books_unbalanced"].text
+        audit.cancel()
+
+    asyncio.run(main())

@@ -10,11 +10,12 @@ from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello, HelloMeter
 from processors.pure.alerts import AlertContext, NotPossibleError
-from processors.pure.board import Answer, AnswerWord
+from processors.pure.board import Answer, AnswerWord, EdgeNow
 from processors.pure.calendar import DayCalendar
 from processors.pure.detector import Settings
 from processors.pure.judge import SILENT_MS, Judge, Products
 from processors.pure.policy import MeterPolicy
+from processors.pure.presence import EdgesNow
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 T = 1_899_999_900_000
@@ -149,3 +150,34 @@ def test_an_answer_that_the_rules_forbid_changes_nothing() -> None:
     with pytest.raises(KeyError):
         one.on_answer(Answer("nobody", "ack", "minh", T + 1), Products())
     assert one.book[alert.id] == alert
+
+
+def test_a_lost_edge_is_one_alert_and_its_meters_are_none_until_it_is_back() -> None:
+    owners: dict[str, str | None] = {"m1": "hall-a", "m2": "hall-a"}
+    one, minute = judge(), MINUTE
+
+    def tick(at_ms: int, edge: EdgeNow, heard: dict[str, int]) -> list[tuple[str, str, str]]:
+        products = Products()
+        edges = EdgesNow.of({"hall-a": edge}, owners, at_ms, broker_ms=T - 60 * minute)
+        one.on_tick(at_ms, heard, products, started_ms=T - 60 * minute, edges=edges)
+        return [(alert.meter, alert.pattern, alert.state) for alert in products.alerts.values()]
+
+    heard = {"m1": T, "m2": T}
+    gone = EdgeNow("hall-a", online=False, since_ms=T, last_ms=T)
+    assert tick(T + minute // 2, gone, heard) == []
+    assert tick(T + minute, gone, heard) == [("hall-a", "edge_lost", "unacked")]
+    assert tick(T + 30 * minute, gone, heard) == [], "neither again nor for its meters"
+    back = EdgeNow("hall-a", online=True, since_ms=T + 40 * minute, last_ms=T + 40 * minute)
+    assert tick(T + 40 * minute, back, heard) == [("hall-a", "edge_lost", "cleared_unacked")]
+    speaking = EdgeNow("hall-a", online=True, since_ms=T + 40 * minute, last_ms=T + 50 * minute)
+    assert tick(T + 50 * minute, speaking, {"m1": T + 50 * minute, "m2": T}) == [("m2", "silent", "unacked")], "now it is the meter's own"
+    mute = EdgeNow("hall-a", online=True, since_ms=T + 40 * minute, last_ms=T + 50 * minute)
+    assert tick(T + 54 * minute, mute, {"m1": T + 50 * minute, "m2": T}) == [("hall-a", "edge_lost", "unacked")]
+
+
+def test_while_the_broker_is_away_no_edge_is_called_lost() -> None:
+    gone = {"hall-a": EdgeNow("hall-a", online=False, since_ms=0, last_ms=0)}
+    assert EdgesNow.of(gone, {"m1": None}, T, broker_ms=None).lost == {}
+    assert EdgesNow.of(gone, {"m1": None}, T, broker_ms=T - 1000).lost == {}, "nobody had the time to speak again"
+    assert EdgesNow.of(gone, {"m1": None}, T, broker_ms=T - 10 * MINUTE).lost == {"hall-a": 0}
+    assert EdgesNow.of(gone, {"m1": "hall-b"}, T, broker_ms=T - 10 * MINUTE).lost == {}, "a stranger is not missed"
