@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
@@ -222,6 +225,36 @@ def poison(herd: Herd) -> None:
         link.stop()
 
 
+def full_disk(herd: Herd) -> None:
+    """Somebody else fills the disk of the plant for fifteen seconds: nothing is acknowledged that is not kept, and it heals."""
+    if os.geteuid() != 0:
+        raise Missing("a small disk: only root may mount one")
+    herd.end("process")
+    plant = next((herd.folder / "data").glob("plant-*"))
+    shutil.copytree(plant, herd.folder / "saved", ignore=shutil.ignore_patterns("*.sock"))
+    herd.mount(plant, "24m")
+    shutil.copytree(herd.folder / "saved", plant, dirs_exist_ok=True)
+    herd.begin("process")
+    before = herd.stored()
+    herd.wait("it stores on the small disk", lambda: herd.stored() > before, within_s=60)
+    fill(plant / "somebody-elses-log")
+    log = herd.folder / "process.log"  # the status file is on that very disk
+    herd.wait("the plant says that it cannot write", lambda: "disk is full" in log.read_text(encoding="utf-8"), within_s=60)
+    stored = herd.stored()
+    time.sleep(15)
+    see("readings that wait", waiting(herd))
+    see("nothing was stored meanwhile", herd.stored() <= stored + 60)
+    see("the processor runs", herd.running("process"))
+    (plant / "somebody-elses-log").unlink()
+
+
+def fill(file: Path) -> None:
+    """Take every byte that is left."""
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as out:
+        while True:
+            out.write(b"x" * 4096)
+
+
 def told_to_end(herd: Herd) -> None:
     """SIGTERM under load, three times each: out within ten seconds, code 0."""
     for name in ("collect", "process") * 3:
@@ -248,6 +281,7 @@ _ALL = (
     Case("cloned-edge", cloned_edge, short=True, drains=False),
     Case("restored-plant", restored_plant),
     Case("poison", poison),
+    Case("full-disk", full_disk),
     Case("told-to-end", told_to_end),
 )
 CASES = {case.name: case for case in _ALL}

@@ -109,6 +109,7 @@ class Herd:
         self._outbox = {"tail": tail, "max_bytes": max_bytes, "when_full": when_full}
         self._ports = {name: free_port() for name in ("broker", "influx", "web")}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._mounts: list[Path] = []
 
     @property
     def victims(self) -> tuple[str, ...]:
@@ -236,6 +237,13 @@ class Herd:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             child.wait()
+        for place in self._mounts:
+            subprocess.run(["umount", "-l", str(place)], check=False)
+
+    def mount(self, place: Path, size: str) -> None:
+        """Put an empty disk of a size at a place until the end. Raises CalledProcessError where nobody may."""
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=True)
+        self._mounts.append(place)
 
     def look(self) -> None:
         """Remember the largest resident memory of the daemons."""

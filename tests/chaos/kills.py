@@ -32,7 +32,7 @@ from tests.chaos.herd import Herd, program
 from tests.chaos.stage import METERS
 from tests.chaos.truth import Compared, compare, journal, not_committed
 
-PAUSE_S = (0.2, 2.4)
+PAUSE_S = (0.2, 2.2)
 KILLS_PER_S = 250 / 600
 STOP_SHARE = 0.06
 QUANTITIES = (*CODED, "active_power", "import_energy")
