@@ -115,12 +115,15 @@ class Run:
 
     def _follow(self, others: tuple[float, ...], t_ms: int, most: float) -> bool:
         """Take the other counters, all of them or none."""
-        for before, value in zip(self._others, others, strict=True):
-            if not 0 <= value - before <= most or value > LARGEST:
-                return False
-        for at, before in enumerate(self._others):
-            if others[at] != before:
-                self._changed[at] = t_ms
+        moved = []
+        for place, value in enumerate(others):
+            before = self._others[place]
+            if value != before:
+                if not 0 <= value - before <= most or value > LARGEST:
+                    return False
+                moved.append(place)
+        for place in moved:
+            self._changed[place] = t_ms
         self._others = others
         return True
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -481,16 +483,22 @@ def test_damaged_or_newer_bytes_are_refused_not_guessed() -> None:
     energy, _, _ = run(steady(DAY0, 5, QUARTER))
     data = energy_bytes.dump("m", energy)
     assert energy_bytes.load(data) == ("m", energy)
-    for broken in (b"", b"x", data[:-1], data.replace(b"36000", b"36001", 1), b"1 00000000 []"):
+    for broken in (b"", b"x", data[:-1], data[:40] + bytes([data[40] ^ 1]) + data[41:], b"1 00000000 []"):
         with pytest.raises(WireError):
             energy_bytes.load(broken)
     with pytest.raises(UnknownMajor):
-        energy_bytes.load(b"2" + data[1:])
-    import zlib
-
+        energy_bytes.load(b"3" + data[1:])
     for body in (b"[]", b'["m",[1]]', b'["m",3]', b'["m",[1,true,[],[],[],[],[],[]]]'):
         with pytest.raises(WireError):
             energy_bytes.load(b"1 %08x %s" % (zlib.crc32(body), body))
+        with pytest.raises(WireError):
+            energy_bytes.load(b"2 %08x %s" % (zlib.crc32(body), body))
+
+
+def test_a_state_of_the_first_version_is_read_as_it_was_meant() -> None:
+    energy, _, _ = run(steady(DAY0, 50, MINUTE))
+    body = json.dumps(["m", energy]).encode()
+    assert energy_bytes.load(b"1 %08x %s" % (zlib.crc32(body), body)) == ("m", energy)
 
 
 def test_a_state_handed_in_stays_valid() -> None:

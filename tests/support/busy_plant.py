@@ -60,8 +60,6 @@ def judge_with_learned_meters(folder: Path, names: Sequence[str], start_ms: int)
     judge = Judge(dict(known), alert_context(plant, known))
     learned = _learned(known[names[0]], start_ms)
     judge.restore({name: engine.parts(engine.State(name, Energy(), learned)) for name in names}, {})
-    for state in judge.states.values():
-        detector.dump(state.detector)  # as after the first quarter-hour of a life: what did not change since is at hand as bytes
     return judge
 
 
