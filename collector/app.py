@@ -30,8 +30,7 @@ from collector.restamping import Restamping
 from collector.stamps import Stamps
 from collector.status import edge_folder
 from config.broker import broker_address
-from config.edge import EdgeFile, Meter
-from config.loader import profile_hash
+from config.edge import EdgeFile
 from config.profiles import Profile
 from driftwatt import __version__
 from driftwatt.adapters import control
@@ -143,6 +142,7 @@ class _Edge:
 
     def _hello_of(self, setup: Setup) -> Hello:
         edge = setup.edge
+        counters = {name: dict(_counters(profile)) for name, profile in setup.profiles.items()}  # shared by all meters of a model
         return Hello(
             edge=edge.edge.id,
             version=__version__,
@@ -150,7 +150,18 @@ class _Edge:
             config=hashlib.sha256(edge.model_dump_json().encode()).hexdigest()[:16],
             clock=edge.edge.clock,
             epochs=(),
-            meters=tuple(_hello_meter(bus.id, meter, setup.profiles[meter.profile]) for bus in edge.bus for meter in bus.meter),
+            meters=tuple(
+                HelloMeter(
+                    id=meter.id,
+                    bus=bus.id,
+                    profile=meter.profile,
+                    profile_hash=setup.hashes[meter.profile],
+                    every_ms=round(meter.every * 1000),
+                    counters=counters[meter.profile],
+                )
+                for bus in edge.bus
+                for meter in bus.meter
+            ),
         )
 
 
@@ -194,17 +205,6 @@ def _summary(pollers: Sequence[BusPoller], *, everything: bool) -> int:
     answered = sum(meter.state == "ok" for meter in states)
     print(f"{answered} of {len(states)} meters answered; the plant has {'every row' if everything else 'not acknowledged every row yet'}")
     return 0 if everything and answered == len(states) else 1
-
-
-def _hello_meter(bus: str, meter: Meter, profile: Profile) -> HelloMeter:
-    return HelloMeter(
-        id=meter.id,
-        bus=bus,
-        profile=meter.profile,
-        profile_hash=profile_hash(profile),
-        every_ms=round(meter.every * 1000),
-        counters=dict(_counters(profile)),
-    )
 
 
 def _counters(profile: Profile) -> Iterable[tuple[str, CounterFacts]]:

@@ -296,9 +296,10 @@ class Forwarder:
         today = sum(line.day == lines[-1].day for line in lines)
         self._due["ledger"] += LEDGER_S * (today // LEDGER_METERS)
         for number, group in enumerate(_in_parts(lines, _line_bytes)):
-            if self._said.get(f"ledger {number}") != group:
-                self._link.publish(topic(self._edge, "ledger"), to_bytes(EdgeLedger(self._edge, tuple(group))), retain=True)
-                self._said[f"ledger {number}"] = group
+            told = to_bytes(EdgeLedger(self._edge, tuple(group)))
+            if self._said.get(f"ledger {number}") != hash(told):
+                self._link.publish(topic(self._edge, "ledger"), told, retain=True)
+                self._said[f"ledger {number}"] = hash(told)
 
     def _is_due(self, what: str, every_s: float) -> bool:
         if self._now_s() < self._due.get(what, 0.0):

@@ -73,6 +73,8 @@ class BusPoller:
         """Poll until `stop`. Reconnects by itself; raises only what is a fault of this program."""
         self._task = asyncio.current_task()
         self._all_due(self._clock.monotonic_s() + self._phase_s)
+        if self._phase_s:  # hundreds of buses do not connect at once either
+            await self._rest(self._clock.sleep_until(self._meters[0].due_s))
         try:
             while not self._stopping:
                 if not self.connected:
@@ -207,7 +209,7 @@ class BusPoller:
         if not meter.breaker.allows(now_s):
             meter.count("breaker_open" if meter.breaker.is_open else "busy")
             return None
-        full = now_s >= meter.slow_due_s - EARLY_S
+        full = now_s >= meter.slow_due_s - plan.every_s / 2  # the nearest poll: a cycle is now a bit earlier, now a bit later
         t_ms, clock_state = self._stamps()
         if 0 <= meter.last_ms - t_ms <= STEP_MS:  # small corrections of the clock are followed, but no instant is given twice
             t_ms = meter.last_ms + 1

@@ -1,4 +1,4 @@
-"""Writes the status file every second, and keeps the daemon's own alarms with the moment each began."""
+"""Writes the status file about every second, and keeps the daemon's own alarms with the moment each began."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from driftwatt.wire import EdgeAlarm
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0
+EVERY_S, SELDOM_S = 1.0, 5.0
+SHARE = 0.005
+"""Of a core: a file of many meters is written more seldom than every second, so that it takes no more than this."""
 
 
 class Connected(Protocol):
@@ -60,15 +62,16 @@ class Reporter:
         self._file_says = {"restart_needed": f"changed in the file, in force after a restart: {', '.join(waiting)}"} if waiting else {}
 
     async def run(self) -> None:
-        """Write the status file until cancelled. A disk that refuses is told once."""
+        """Write the status file until cancelled, every second or as seldom as it has to be. A disk that refuses is told once."""
         while True:
+            began_s = self._clock.monotonic_s()
             try:
                 write_status(self._folder, self.status())
                 self._failed = False
             except Unavailable as error:
                 log.log(logging.DEBUG if self._failed else logging.WARNING, "%s", error)
                 self._failed = True
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(min(SELDOM_S, max(EVERY_S, (self._clock.monotonic_s() - began_s) / SHARE)))
 
     def status(self) -> dict[str, Any]:
         """Return what `driftwatt status --json` shows."""

@@ -126,6 +126,7 @@ class ModbusTcp(Exchange):
     def __init__(self, pipe: Pipe, *, timeout_s: float) -> None:
         super().__init__(pipe, timeout_s=timeout_s)
         self._transaction = 0
+        self._overdue = (-1, 0, 0.0)  # transaction, unit and instant of the last request that timed out
 
     async def read(self, request: Request) -> Reply:
         """See MeterBus."""
@@ -138,6 +139,7 @@ class ModbusTcp(Exchange):
         except BusFault as fault:
             if fault.reason == "timeout":
                 self.patience.timed_out(request.unit)
+                self._overdue = (self._transaction, request.unit, sent_s)
             raise
         self.patience.answered(request.unit, loop.time() - sent_s)
         return reply
@@ -158,6 +160,9 @@ class ModbusTcp(Exchange):
     def _judge(self, transaction: int, body: bytes) -> None:
         request = self._asked
         if request is None or (transaction and 0 < (self._transaction - transaction) % LAST_TRANSACTION < _HALF):
+            overdue, unit, sent_s = self._overdue
+            if transaction == overdue:
+                self.patience.late(unit, asyncio.get_running_loop().time() - sent_s)
             return  # a reply that came after its time; its request has failed already
         try:
             reply = read_body(request, body, transaction, self._transaction)

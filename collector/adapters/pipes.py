@@ -11,7 +11,7 @@ from typing import Protocol
 from collector.pure.adu import refuse_writes
 from driftwatt.errors import Unavailable
 
-PIECE_BYTES = 512
+PIECE_BYTES = 264
 """More than any reply has."""
 HIGH_WATER = 4096
 """A gateway that takes no bytes is a lost link, not a growing buffer."""

@@ -6,7 +6,6 @@ import json
 
 from collector.pure.blocks import Block
 from collector.pure.frames import BusFault
-from collector.pure.telling import Told
 from driftwatt.readings import ClockState, Quality, Reading
 from driftwatt.wire import told
 
@@ -50,6 +49,6 @@ class Answers:
         """Return the reading, None when there is no value at all."""
         members = ",".join(self._told)
         if members and not self.values and not self.doubt:
-            return told(meter, t_ms, Told(members), members, duration_ms=duration_ms, clock=clock)
+            return told(meter, t_ms, members, duration_ms=duration_ms, clock=clock)
         values = {**json.loads(f"{{{members}}}", parse_int=float), **self.values}
         return Reading(meter, t_ms, values, self.doubt, duration_ms, clock) if values else None

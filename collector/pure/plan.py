@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from collector.pure.frames import Request
 from config.profiles import Kind, Limits, Profile, Register
@@ -80,15 +79,15 @@ def plan(registers: Sequence[Register], limits: Limits, unit: int, *, hole: int 
     """
     blocks: list[_Block] = []
     block: _Block | None = None
-    for start, end, register in _in_order(registers):
-        if block is not None and register.kind == block.kind and _fits(block, start, end, limits, hole):
+    for kind, start, _, _, end, register in _in_order(registers):
+        if block is not None and kind == block.kind and _fits(block, start, reached := max(end, block.end), limits, hole):
             block.registers.append(register)
-            block.end = max(block.end, end)
+            block.end = reached
         else:
             _refuse_impossible(register, start, end, limits)  # one that fits among others is possible
-            block = _Block(register.kind, start, end, [register])
+            block = _Block(kind, start, end, [register])
             blocks.append(block)
-    return tuple(_planned(each, limits, unit) for each in blocks)
+    return tuple([_planned(each, limits, unit) for each in blocks])
 
 
 def bus_seconds(planned: Iterable[PlannedRequest], line: Line | None = None, *, gap_s: float = 0.0) -> float:
@@ -115,10 +114,14 @@ class _Block:
     registers: list[Register]
 
 
-def _in_order(registers: Sequence[Register]) -> list[tuple[int, int, Register]]:
-    reached = [(register.kind, *register.reach, register.address, register) for register in registers]
-    reached.sort(key=itemgetter(0, 1, 3))
-    return [(start, end, register) for _, start, end, _, register in reached]
+def _in_order(registers: Sequence[Register]) -> list[tuple[Kind, int, int, int, int, Register]]:
+    """Return kind, first address, own address, turn, end and register, ordered by the first of these that differs."""
+    reached = []
+    for turn, register in enumerate(registers):
+        start, end = register.reach
+        reached.append((register.kind, start, register.address, turn, end, register))
+    reached.sort()
+    return reached
 
 
 def _refuse_impossible(register: Register, start: int, end: int, limits: Limits) -> None:
@@ -135,8 +138,11 @@ def _refuse_impossible(register: Register, start: int, end: int, limits: Limits)
 def _fits(block: _Block, start: int, end: int, limits: Limits, widest: int) -> bool:
     if start > block.end and (start - block.end > widest or not _bridged(block.end, start, limits.bridge)):
         return False
-    first, count = _span(block.start, max(block.end, end), limits.count_step)
-    return count <= limits.max_registers and first + count <= 0x10000 and not _touches(first, first + count, limits.forbidden)
+    # As in _span, here once per register.
+    step = limits.count_step
+    first = block.start - block.start % step
+    last = first - (first - end) // step * step
+    return last - first <= limits.max_registers and last <= 0x10000 and not (limits.forbidden and _touches(first, last, limits.forbidden))
 
 
 def _planned(block: _Block, limits: Limits, unit: int) -> PlannedRequest:

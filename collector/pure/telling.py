@@ -6,8 +6,7 @@ amiss, nearly all of them: it gives up, with no text at all, as soon as anything
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -62,34 +61,3 @@ class Telling:
             return ""
         text = self._template % items
         return "" if _MINUS_ZERO in text or text.endswith(":-0") else text
-
-
-class Told(Mapping[str, float]):
-    """The values of a text, read when somebody wants them: a row is written far more often than its values are looked at."""
-
-    __slots__ = ("_text", "_values")
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._values: dict[str, float] | None = None
-
-    def _all(self) -> dict[str, float]:
-        if self._values is None:
-            self._values = json.loads(f"{{{self._text}}}", parse_int=float)
-        return self._values
-
-    def __getitem__(self, quantity: str) -> float:
-        """Return one value."""
-        return self._all()[quantity]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the quantities."""
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        """Return how many values there are."""
-        return len(self._all())
-
-    def __repr__(self) -> str:
-        """Show the values."""
-        return repr(self._all())

@@ -4,7 +4,7 @@
 """
 
 from driftwatt.wire.decoding import read_header, read_live, read_message, read_row
-from driftwatt.wire.encoding import MESSAGE_OVERHEAD_BYTES, live_bytes, message_bytes, row_bytes, told
+from driftwatt.wire.encoding import MESSAGE_OVERHEAD_BYTES, live_bytes, message_bytes, row_bytes
 from driftwatt.wire.fields import MAJOR, MAX_PAYLOAD_BYTES, MAX_ROWS, MAX_SEQS
 from driftwatt.wire.messages import (
     Ack,
@@ -22,6 +22,7 @@ from driftwatt.wire.messages import (
     read_control,
     to_bytes,
 )
+from driftwatt.wire.told import told
 
 __all__ = [
     "MAJOR",

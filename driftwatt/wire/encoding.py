@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from typing import Any
 
 from driftwatt.errors import WireError
-from driftwatt.readings import ClockState, FailedPoll, Reading, Removed, Row
+from driftwatt.readings import FailedPoll, Reading, Removed, Row
 from driftwatt.wire.fields import MAJOR, MAX_PAYLOAD_BYTES, READINGS_KEY, dump
 
 
@@ -19,17 +18,6 @@ def row_bytes(row: Row) -> bytes:
         object.__setattr__(row, "encoded", dump(_row_object(row)))
     assert row.encoded is not None
     return row.encoded
-
-
-def told(meter: str, t_ms: int, values: Mapping[str, float], members: str, *, duration_ms: int, clock: ClockState) -> Reading:
-    """Return a reading without doubt whose values stand in JSON already: `members`, without their braces.
-
-    Its bytes are what `row_bytes` makes of the same values. `meter` is an id, which needs no escaping.
-    """
-    reading = Reading(meter, t_ms, values, {}, duration_ms, clock)
-    body = f'{{"m":"{meter}","t":{t_ms},"d":{duration_ms},"c":"{clock}","s":{{{members}}}}}'
-    object.__setattr__(reading, "encoded", body.encode())
-    return reading
 
 
 def message_bytes(edge: str, epoch: str, base: int, seq: int, rows: list[bytes], *, n: int | None = None, replay: bool = False) -> bytes:

@@ -17,7 +17,7 @@ from tests.support.bare_loop import host
 from tests.support.daemons import Daemon
 from tests.support.fleets import bus, cpu_s, edge_toml, table
 
-REGISTERS, PLAN_MS, PLAN_GOAL_MS = 10_000, 80.0, 50.0  # a shared core makes even CPU seconds longer
+REGISTERS, PLAN_MS = 10_000, 50.0
 METERS, START_S, HELP_S = 500, 2.0, 0.25
 
 
@@ -26,7 +26,7 @@ def test_ten_thousand_registers_are_planned_in_fifty_milliseconds() -> None:
     registers = [model.model_copy(update={"address": 2 * at + at // 7 * 4}) for at in range(REGISTERS)]
     limits = Limits(max_registers=60, count_step=2, bridge=((0, 0xFFFF),))
     took_ms = []
-    for _ in range(5):
+    for _ in range(9):
         began = time.process_time()
         planned = plan(registers, limits, 1)
         took_ms.append(1000 * (time.process_time() - began))
@@ -35,7 +35,7 @@ def test_ten_thousand_registers_are_planned_in_fifty_milliseconds() -> None:
         f"The planner, {REGISTERS} registers with {REGISTERS // 7} holes",
         [
             ("requests", str(len(planned)), ""),
-            ("CPU, best of 5", f"{min(took_ms):.0f} ms", f"<= {PLAN_MS:.0f} ms, goal {PLAN_GOAL_MS:.0f} ms"),
+            ("CPU, best of 9", f"{min(took_ms):.0f} ms", f"<= {PLAN_MS:.0f} ms"),
         ],
     )
     assert min(took_ms) <= PLAN_MS
