@@ -44,9 +44,10 @@ class WebUser(Strict):
 
 
 class Web(Strict):
-    """The page. Any address but loopback needs at least one user."""
+    """The page. Any address but loopback needs at least one user; `metrics_token` opens `/metrics` to a monitoring system."""
 
     listen: str = "127.0.0.1:8080"
+    metrics_token: Secret | None = None
     user: tuple[WebUser, ...] = ()
 
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from config.broker import broker_address
 from config.loader import load_plant
 from config.plant import PlantFile
+from driftwatt import __version__
 from driftwatt.adapters import control
 from driftwatt.adapters.bells import Bells
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
@@ -180,7 +181,9 @@ class _Plant:
         )
         passwords = {user.name: user.password.reveal(self._file.parent) for user in self._plant.web.user}
         gauges = Gauges(self._pipeline, self._folder.state, lambda: (self._inbox.bytes, self._inbox.let_go))
-        web = build(view, accounts=_accounts(self._plant, passwords), gauges=gauges.read)
+        await self._pipeline.audit("processor", "started", __version__)
+        scraper = self._plant.web.metrics_token.reveal(self._file.parent) if self._plant.web.metrics_token else ""
+        web = build(view, accounts=_accounts(self._plant, passwords), gauges=gauges.read, audit=self._pipeline.audit, scraper=scraper)
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         async with asyncio.TaskGroup() as group:
@@ -263,7 +266,9 @@ class _Plant:
                 await self._pipeline.between(partial(rereading.apply, self._pipeline, view, fresh))
             except DriftwattError as error:
                 rereading.refused(self._pipeline, error)
+                await self._pipeline.audit("processor", "config_refused", str(error))
             else:
+                await self._pipeline.audit("processor", "config_followed", ", ".join(fresh.waiting))
                 self._plant = fresh.plant
                 self._inbox.named = frozenset(edge for edge in fresh.owners().values() if edge)
                 sessions.follow(_accounts(fresh.plant, fresh.passwords))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from driftwatt.errors import Refused
@@ -16,7 +17,15 @@ MAX_NAMES = 1000
 
 
 async def obey(pipeline: Pipeline, request: dict[str, Any], between: Between) -> dict[str, Any]:
-    """Do what a request asks for and return what came of it. Raises Refused for anything that is not on the list."""
+    """Do what a request asks for, note it in the audit log and return what came of it. Raises Refused for anything else."""
+    done = await _obey(pipeline, request, between)
+    if not request.get("compare"):
+        asked = {key: value for key, value in request.items() if key != "do" and value is not None}
+        await pipeline.audit("command", str(request["do"]), json.dumps({"asked": asked, "done": done}, separators=(",", ":")))
+    return done
+
+
+async def _obey(pipeline: Pipeline, request: dict[str, Any], between: Between) -> dict[str, Any]:
     what = request.get("do")
     choice = Choice(_names(request.get("meters")), _names(request.get("reasons")))
     if what == "release":

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
-from driftwatt.errors import PartialWrite, Refused, WireError
+from driftwatt.errors import PartialWrite, Refused, Unavailable, WireError
 from driftwatt.readings import Reading
 from driftwatt.topics import parse, topic
 from driftwatt.wire import Ack, EdgeState, Hello, from_bytes, read_live, row_bytes, to_bytes
@@ -28,7 +28,7 @@ from processors.ports import Link, Message, SeriesStore, StateFile
 from processors.pure import delivery
 from processors.pure.alerts import NotPossibleError
 from processors.pure.board import Answer
-from processors.pure.commit import NOBODY, Commit, Kept, SetAside
+from processors.pure.commit import NOBODY, Commit, Deed, Kept, SetAside
 from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
@@ -272,6 +272,15 @@ class Pipeline:
         self._wanted.set()
         self.board.changed("alerts")
         return alert
+
+    async def audit(self, who: str, what: str, detail: str = "") -> None:
+        """Keep what somebody did. A state file that is away is no reason to refuse it: then only the log tells."""
+        deed = Deed(self.clock.now_ms(), who, what, detail)
+        log.info("%s: %s %s", who, what, detail)
+        try:
+            await self.keeping.once(self.state.audit, deed)
+        except Unavailable as error:
+            log.warning("not in the audit log: %s: %s", deed, error)
 
     async def _wait(self) -> None:
         waiting = {asyncio.ensure_future(event.wait()) for event in (self.mail.counted_waiting, self._wanted)}

@@ -9,7 +9,7 @@ from typing import Protocol
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.pure.board import Answer
-from processors.pure.commit import Aside, Commit, Kept
+from processors.pure.commit import Aside, Commit, Deed, Kept
 from processors.pure.interval_columns import EnergyColumns
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.pure.past import Move, Snapshot
@@ -78,6 +78,9 @@ class StateFile(Protocol):
 
     def journal(self, answer: Answer) -> int:
         """Keep an answer for ever, synced; returns its number. Raises Unavailable."""
+
+    def audit(self, deed: Deed) -> None:
+        """Keep what somebody did, synced; the oldest leave after many. Answers are kept by `journal`. Raises Unavailable."""
 
     def journaled(self, after: int) -> list[Journaled]:
         """Return the answers with a number above `after`, in order."""

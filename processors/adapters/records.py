@@ -11,7 +11,7 @@ from processors.adapters import packed
 from processors.adapters.database import beside, snapshot, told
 from processors.adapters.state import LINE
 from processors.pure.books import BookRow, EdgeLine
-from processors.pure.commit import Aside
+from processors.pure.commit import Aside, Deed
 
 
 def newest_days(state: Path, days: int) -> list[str]:
@@ -47,6 +47,15 @@ def quarantined(state: Path, after: int, limit: int) -> list[Aside]:
     with _reading(state) as db:
         rows = db.execute("SELECT * FROM quarantine WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
     return [Aside(*(*row, 1)[:9]) for row in rows]  # a state file of an earlier version has no ninth column
+
+
+def deeds(state: Path, from_ms: int) -> list[Deed]:
+    """Return what was done since an instant, in order; none when an earlier version wrote the file."""
+    with _reading(state) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit'").fetchone():
+            return []
+        rows = db.execute("SELECT at_ms, who, what, detail FROM audit WHERE at_ms >= ? ORDER BY number", (from_ms,)).fetchall()
+    return [Deed(*row) for row in rows]
 
 
 def readings_in_store(store: Path, meter: str, from_ms: int, to_ms: int) -> int:

@@ -20,7 +20,7 @@ from processors.adapters import mending, past
 from processors.adapters.database import told, transaction, written
 from processors.ports import Journaled
 from processors.pure.board import Answer
-from processors.pure.commit import Aside, Commit, Kept
+from processors.pure.commit import Aside, Commit, Deed, Kept
 from processors.pure.delivery import Checkpoint
 from processors.pure.past import Move, Snapshot
 
@@ -37,6 +37,7 @@ CREATE INDEX IF NOT EXISTS quarantine_of ON quarantine (edge, id);
 CREATE TABLE IF NOT EXISTS alert (id TEXT PRIMARY KEY, updated_ms INT, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, body TEXT);
 CREATE TABLE IF NOT EXISTS edge_book (day TEXT, edge TEXT, meter TEXT, at_ms INT, body TEXT, PRIMARY KEY (day, edge, meter)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit (number INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INT, who TEXT, what TEXT, detail TEXT);
 CREATE TABLE IF NOT EXISTS move (number INTEGER PRIMARY KEY, meter TEXT, after_ms INT, what TEXT, body TEXT);
 CREATE INDEX IF NOT EXISTS move_of ON move (meter, number);
 CREATE TABLE IF NOT EXISTS snapshot
@@ -48,6 +49,7 @@ QUARANTINE_ROWS = 20_000
 """Rows kept set aside, 4 KiB of raw text each at most; the oldest leave first, the books keep counting."""
 QUARANTINE_EDGE_ROWS = 5_000
 """Of these one edge may take so many: a mad one does not push out what others need."""
+AUDIT_ROWS = 50_000
 RAW_CHARS = 4096
 
 _T = TypeVar("_T")
@@ -111,7 +113,13 @@ class SqliteState:
         """See StateFile."""
         with told("state file"), transaction(self._db) as db:
             done = db.execute("INSERT INTO journal (at_ms, body) VALUES (?, ?)", (answer.at_ms, ANSWER.dump_json(answer).decode()))
+            _audit(db, Deed(answer.at_ms, answer.by, f"alert_{answer.what}", f"{answer.alert} {answer.reason}".strip()))
         return done.lastrowid or 0
+
+    def audit(self, deed: Deed) -> None:
+        """See StateFile."""
+        with told("state file"), transaction(self._db) as db:
+            _audit(db, deed)
 
     def journaled(self, after: int) -> list[Journaled]:
         """See StateFile."""
@@ -154,6 +162,13 @@ class SqliteState:
     def close(self) -> None:
         """Close the file; never raises."""
         self._db.close()
+
+
+def _audit(db: sqlite3.Connection, deed: Deed) -> None:
+    db.execute(
+        "INSERT INTO audit (at_ms, who, what, detail) VALUES (?, ?, ?, ?)", (deed.at_ms, deed.who[:63], deed.what, deed.detail[:500])
+    )
+    db.execute("DELETE FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?", (AUDIT_ROWS,))
 
 
 def _write_progress(db: sqlite3.Connection, change: Commit) -> None:

@@ -39,6 +39,16 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody did, for the audit log: `who` is a user of the page, `command` or `processor`; `what` a short word."""
+
+    at_ms: int
+    who: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Aside:
     """A row as the quarantine holds it. `number` rises; the other fields are those of SetAside."""
 

@@ -23,17 +23,23 @@ from processors.web.assets import Assets
 from processors.web.pages import account, alert, alerts, meter, meters, overview, reports
 from processors.web.security import Gate, host_names, split_listen
 from processors.web.sessions import Account, Sessions
-from processors.web.site import STATIC, Site
+from processors.web.site import STATIC, Audit, Site
 
 OPEN_PATHS = ("/healthz", "/readyz", "/signin", "/static/")
 
 
 def build(
-    view: PlantView, *, accounts: Sequence[Account] = (), gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None
+    view: PlantView,
+    *,
+    accounts: Sequence[Account] = (),
+    gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None,
+    audit: Audit | None = None,
+    scraper: str = "",
 ) -> Starlette:
     """Return the application; its lifespan owns the live stream.
 
-    `accounts` are the people of `[[web.user]]` with their hashes read, `gauges` reads more figures for `/metrics`.
+    `accounts` are the people of `[[web.user]]` with their hashes read, `gauges` reads more figures for `/metrics`,
+    which `scraper` opens as a bearer token without a session. `audit` is told who signed in or out.
     Raises ConfigError when the page would listen beyond this machine without accounts.
     """
     listen = view.plant.web.listen
@@ -48,7 +54,7 @@ def build(
             found=listen,
             allowed="127.0.0.1:PORT, or at least one [[web.user]]",
         )
-    site = Site(view, Sessions(accounts), gauges)
+    site = Site(view, Sessions(accounts), gauges, audit, scraper)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

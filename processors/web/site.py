@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,10 +61,22 @@ class Visit:
         return self.person.role in {"operator", "admin"}
 
 
-class Site:
-    """The page of one plant. `gauges` reads the daemon's own figures for `/metrics`."""
+Audit = Callable[[str, str, str], Awaitable[None]]
+"""Keeps who did what, with a detail."""
 
-    def __init__(self, view: PlantView, sessions: Sessions, gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None) -> None:
+
+class Site:
+    """The page of one plant. `gauges` reads the daemon's own figures for `/metrics`, `scraper` is the token that opens them."""
+
+    def __init__(
+        self,
+        view: PlantView,
+        sessions: Sessions,
+        gauges: Callable[[], Awaitable[Sequence[Gauge]]] | None = None,
+        audit: Audit | None = None,
+        scraper: str = "",
+    ) -> None:
+        self._audit, self._scraper = audit, scraper
         self.view, self.sessions, self.tokens, self.gauges = view, sessions, Tokens(), gauges
         self.hub = Hub(view)
         self.version = static_version()
@@ -71,6 +84,16 @@ class Site:
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self.env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+
+    async def audit(self, who: str, what: str, detail: str = "") -> None:
+        """Have it kept that somebody signed in or out."""
+        if self._audit:
+            await self._audit(who, what, detail)
+
+    def scrapes(self, request: Request) -> bool:
+        """Tell whether a request is a monitoring system's, by its token."""
+        told = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        return bool(self._scraper) and hmac.compare_digest(told, self._scraper.encode())
 
     @cached_property
     def static(self) -> str:

@@ -48,6 +48,12 @@ class PaperPage:
     alerts: Sequence[Alert] | None = None
     accounts: Sequence[Account] = ()
     change: Callable[[PaperPage], None] | None = None
+    scraper: str = ""
+    audited: list[tuple[str, str]] = field(default_factory=list)
+
+    async def _note(self, who: str, what: str, detail: str = "") -> None:
+        del detail
+        self.audited.append((who, what))
 
     def __enter__(self) -> Self:
         self.board = PaperBoard(self.clock)
@@ -57,7 +63,7 @@ class PaperPage:
         if self.change:
             self.change(self)
         self.view = PlantView(self.file, store=self.store, board=self.board, book=self.book, policies=policies(), clock=self.clock)
-        self.app: Starlette = build(self.view, accounts=self.accounts)
+        self.app: Starlette = build(self.view, accounts=self.accounts, audit=self._note, scraper=self.scraper)
         config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, access_log=False)
         self._server = uvicorn.Server(config)
         self._started = threading.Event()

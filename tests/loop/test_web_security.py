@@ -140,6 +140,29 @@ def test_signing_in_opens_the_page_and_a_viewer_may_not_answer() -> None:
         assert page.ask(f"/api/v1/alerts/{ALERT}/ack", method="POST", body=b'{"reason":"known"}', headers=headers).status == 403
 
 
+def test_who_signs_in_or_out_or_tries_to_is_told() -> None:
+    with PaperPage(accounts=ACCOUNTS) as page:
+        assert signed_in(page, "minh", "wrong") == "401"
+        cookie = signed_in(page, "minh", "một mật khẩu dài")
+        token = re.search(r'name="csrf" content="([0-9a-f]{64})"', page.ask("/", headers={"Cookie": cookie}).text)
+        assert token
+        headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+        page.ask("/signout", method="POST", body=f"csrf={token[1]}".encode(), headers=headers)
+        assert page.audited == [("minh", "sign_in_failed"), ("minh", "signed_in"), ("minh", "signed_out")]
+
+
+def test_a_monitoring_system_reads_metrics_with_its_token_and_nothing_else() -> None:
+    with PaperPage(accounts=ACCOUNTS, scraper="s3cret") as page:
+        token = {"Authorization": "Bearer s3cret"}
+        assert page.ask("/metrics", headers=token).status == 200
+        assert page.ask("/metrics", headers={"Authorization": "Bearer s3cre"}).status == 401
+        assert page.ask("/metrics", headers={"Authorization": "Bearer "}).status == 401
+        assert page.ask("/api/v1/live", headers=token).status == 401
+        assert page.ask("/", headers=token).status == 303
+    with PaperPage(accounts=ACCOUNTS) as page:
+        assert page.ask("/metrics", headers={"Authorization": "Bearer "}).status == 401
+
+
 def test_the_person_who_acknowledged_is_the_one_who_signed_in() -> None:
     with PaperPage(accounts=ACCOUNTS) as page:
         cookie = signed_in(page, "minh", "một mật khẩu dài")

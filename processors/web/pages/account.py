@@ -24,7 +24,8 @@ class SignedIn:
         """See ASGI."""
         if scope["type"] == "http" and self._site.sessions.wanted and not scope["path"].startswith(self._open):
             request = Request(scope)
-            if not self._site.sessions.person(request.cookies.get(COOKIE, ""), self._site.view.clock.now_ms()).name:
+            scraped = scope["path"] == "/metrics" and self._site.scrapes(request)
+            if not scraped and not self._site.sessions.person(request.cookies.get(COOKIE, ""), self._site.view.clock.now_ms()).name:
                 await self._ask(request)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -56,6 +57,7 @@ async def sign_in(request: Request) -> Response:
     if site.sessions.tries_left(name, address, now_ms) <= 0:
         return site.plain(request, "signin.html", status=429, name=name, error=say("auth.locked", duration=text.duration(WINDOW_MS / 1000)))
     cookie = await asyncio.to_thread(site.sessions.sign_in, name, form.get("password", ""), address, now_ms)
+    await site.audit(name, "signed_in" if cookie else "sign_in_failed", address)
     if cookie is None:
         left = site.sessions.tries_left(name, address, now_ms)
         error = say("auth.wrong", n=str(left), duration=text.duration(WINDOW_MS / 1000))
@@ -72,7 +74,9 @@ async def sign_out(request: Request) -> Response:
     site: Site = request.app.state.site
     form = parse_qs((await request.body()).decode("utf-8", "replace"))
     if site.tokens.valid(request, form.get("csrf", [""])[0]):
-        site.sessions.sign_out(request.cookies.get(COOKIE, ""))
+        cookie = request.cookies.get(COOKIE, "")
+        await site.audit(site.sessions.person(cookie, site.view.clock.now_ms()).name, "signed_out", "")
+        site.sessions.sign_out(cookie)
     answer = RedirectResponse("/signin", 303)
     answer.delete_cookie(COOKIE, path="/")
     return answer
