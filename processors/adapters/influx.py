@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +33,11 @@ from processors.pure.whole import whole_reading
 log = logging.getLogger(__name__)
 
 TIMEOUT_MS = 10_000
-REQUEST_LINES = 5000
+REQUEST_LINES = 2000
 REQUEST_BYTES = 4 * 1024 * 1024
-BAD_LINES, TOO_LARGE, NOT_ALLOWED = (400, 422), 413, (401, 403, 404)
+BAD_LINES, LIMIT, TOO_LARGE, NOT_ALLOWED, BROKEN = (400, 422), 422, 413, (401, 403, 404), 500
+BROKEN_TIMES, BROKEN_ALL, BROKEN_TRIES = 3, 14, 200
+"""So often a request breaks the server before a line of it is suspected; so many parts that all break it are its own illness."""
 LONGEST_WAIT_S = 60.0
 
 
@@ -57,6 +61,8 @@ class InfluxStore:
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._influxql = InfluxQL(server.url, server.bucket, server.token, timeout_s=TIMEOUT_MS / 1000)
         self._major = "" if server.major == "auto" else server.major
+        self._broke, self._broke_on = 0, 0
+        self._courier = ThreadPoolExecutor(1, thread_name_prefix="influx")
 
     def write_readings(self, readings: Sequence[Reading]) -> None:
         """See SeriesStore."""
@@ -115,37 +121,50 @@ class InfluxStore:
 
     def close(self) -> None:
         """See SeriesStore."""
+        self._courier.shutdown(wait=True)
         self._influxql.close()
         self._client.close()
 
-    def _write(self, points: list[str]) -> None:
+    def _write(self, points: Iterable[str]) -> None:
+        """Write the lines in requests of bounded size, the next one made while the last one is on its way."""
         rejected: dict[int, str] = {}
-        start = size = 0
-        for at, line in enumerate(points):
-            if at > start and (at - start >= REQUEST_LINES or size + len(line) > REQUEST_BYTES):
-                rejected |= self._send(points[start:at], start)
-                start = at
-                size = 0
-            size += len(line) + 1
-        if points:
-            rejected |= self._send(points[start:], start)
+        under_way: Future[dict[int, str]] | None = None
+        first = 0
+        for request in _requests(points):
+            if under_way:
+                rejected |= under_way.result()
+            under_way = self._courier.submit(self._send, request, first)
+            first += len(request)
+        if under_way:
+            rejected |= under_way.result()
         if rejected:
             raise PartialWrite(rejected)
 
     def _send(self, points: list[str], first: int) -> dict[int, str]:
         """Send the lines and return which were refused for ever, by index from `first` on. Raises Unavailable, Refused."""
         try:
-            self._write_api.write(self._server.bucket, self._server.org or "-", "\n".join(points).encode(), write_precision="ms")
+            self._post(points)
         except ApiException as error:
+            if error.status == BROKEN:
+                return self._broken(error, points, first)
             return self._answered(error, points, first)
+        return {}
+
+    def _post(self, points: list[str]) -> None:
+        """Send the lines in one try. Raises ApiException for an answer that is no yes, Unavailable where there is none."""
+        try:
+            self._write_api.write(self._server.bucket, self._server.org or "-", "\n".join(points).encode(), write_precision="ms")
+        except ApiException:
+            raise
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable(f"{self._server.url}: {short(error)}") from error
-        return {}
 
     def _answered(self, error: Any, points: list[str], first: int) -> dict[int, str]:
         message = _message(error)
-        limits = error.status == 422 and self.generation() == "3"  # too many columns or tables, not a bad line
-        if error.status == TOO_LARGE or (error.status in BAD_LINES and not limits):
+        # On 3 it is too many columns or tables, not a bad line; a server that does not tell what it is is asked again later.
+        limits = error.status == LIMIT and self.generation() == "3"
+        unsure = error.status == LIMIT and not self.generation()
+        if error.status == TOO_LARGE or (error.status in BAD_LINES and not limits and not unsure):
             if len(points) == 1:
                 return {first: message}
             half = len(points) // 2
@@ -154,12 +173,39 @@ class InfluxStore:
             raise Refused(f"{self._server.url} answers {error.status}: {message}") from error
         raise Unavailable(f"{self._server.url} answers {error.status}: {message}", _wait_s(error.retry_after)) from error
 
+    def _broken(self, error: Any, points: list[str], first: int) -> dict[int, str]:
+        """Hold lines that the server breaks on; from the third time on look for those that break it, and let the others through.
+
+        Nothing is blamed on a line unless other lines of the same request pass, so that a server that is ill sets nothing aside.
+        """
+        lines_now = hash(tuple(points))
+        self._broke = self._broke + 1 if lines_now == self._broke_on else 1
+        self._broke_on = lines_now
+        if self._broke < BROKEN_TIMES or len(points) == 1:
+            return self._answered(error, points, first)
+        halves, rejected, passed, tries = deque(_halves(0, len(points))), dict[int, str](), False, 0
+        while halves:
+            begin, end = halves.popleft()
+            tries += 1
+            try:
+                self._post(points[begin:end])
+                passed = True
+            except ApiException as said:
+                if said.status != BROKEN:
+                    rejected |= self._answered(said, points[begin:end], first + begin)
+                elif end - begin == 1:
+                    rejected[first + begin] = f"the server breaks on it: {_message(said)}"
+                else:
+                    halves.extend(_halves(begin, end))
+            if tries >= BROKEN_TRIES or (tries >= BROKEN_ALL and not passed):
+                break
+        if halves or not passed:
+            return self._answered(error, points, first)
+        return rejected
+
     def generation(self) -> str:
-        """Return which server this is, `1`, `2` or `3`: what the plant file says, or what the server tells; `2` while it is silent."""
-        if not self._major:
-            told = self._influxql.version()
-            if not told:
-                return "2"
+        """Return which server this is, `1`, `2` or `3`: what the plant file says, or what the server tells; empty while it is silent."""
+        if not self._major and (told := self._influxql.version()):
             self._major = told[:1]
             log.info("%s is InfluxDB %s", self._server.url, told)
         return self._major
@@ -170,6 +216,25 @@ class InfluxStore:
         end = f" LIMIT {limit:d}" if limit else ""
         found = self._influxql.ask(f'SELECT {columns} FROM "{table}" WHERE {where}{end}')  # noqa: S608 - ids and our names
         return [row for series in found for row in series.rows]
+
+
+def _requests(points: Iterable[str]) -> Iterator[list[str]]:
+    """Yield lines together, as many as one request carries."""
+    request: list[str] = []
+    size = 0
+    for line in points:
+        if request and (len(request) >= REQUEST_LINES or size + len(line) > REQUEST_BYTES):
+            yield request
+            request, size = [], 0
+        request.append(line)
+        size += len(line) + 1
+    if request:
+        yield request
+
+
+def _halves(begin: int, end: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    middle = (begin + end) // 2
+    return (begin, middle), (middle, end)
 
 
 def _number(name: str, value: Any) -> float | int | None:

@@ -24,6 +24,8 @@ WAITING, A_SERIES, LONGEST = 65_536, 128, 8640
 """Packing begins when so many points wait, for plants of many meters so many a series; or so many of one series."""
 FEW = 16
 """One series fills up only where few are written together."""
+STEP = 2000
+"""Points that move in one transaction, or those of one series."""
 SHAPES = 4096
 
 
@@ -105,15 +107,18 @@ class Packing:
             return [run.block() for run in (*shelf.going, *shelf.runs)] if shelf else []
 
     def step(self) -> int:
-        """Pack one series of those on their way and return how many points moved; the last step removes their rows of the log."""
-        shelf = self._going.popleft()
-        rows = sum(len(run.times) for run in shelf.going)
+        """Pack some series of those on their way and return how many points moved; the last step removes their rows of the log."""
+        shelves, rows = list[Shelf](), 0
         with transaction(self._db) as db:
-            self.chunks.put(shelf, block_of(shelf.going))
-            db.execute("INSERT OR REPLACE INTO moved VALUES (?, ?)", (shelf.number, self._upto))
+            while self._going and rows < STEP:
+                shelves.append(self._going.popleft())
+                self.chunks.put(shelves[-1], block_of(shelves[-1].going))
+                db.execute("INSERT OR REPLACE INTO moved VALUES (?, ?)", (shelves[-1].number, self._upto))
+                rows += sum(len(run.times) for run in shelves[-1].going)
         self._count -= rows
         with self._lock:
-            shelf.going = []
+            for shelf in shelves:
+                shelf.going = []
         if not self._going:
             self._end()
         return rows

@@ -148,13 +148,17 @@ class SqliteStore:
 
         Returns how many points or pages it moved, 0 when nothing is due. Writes may come between two steps.
         """
-        with told("store"):
-            return (
-                self.forget_readings(raw_before_ms)
-                or self._packing.pack_all(now_ms - MAX_LATE_MS)
-                or self._packing.chunks.tidy(self._packing.every(), now_ms - MAX_LATE_MS)
-                or self._packing.shrink(SHRINK_PAGES, spare=SPARE)
-            )
+        try:
+            with told("store"):
+                return (
+                    self.forget_readings(raw_before_ms)
+                    or self._packing.pack_all(now_ms - MAX_LATE_MS)
+                    or self._packing.chunks.tidy(self._packing.every(), now_ms - MAX_LATE_MS)
+                    or self._packing.shrink(SHRINK_PAGES, spare=SPARE)
+                )
+        except BaseException:
+            self._packing.forget()
+            raise
 
     def forget_readings(self, before_ms: int) -> int:
         """Remove some raw readings older than an instant and return how many, 0 when none is left; what was derived from them stays.

@@ -47,7 +47,8 @@ class DamagedError(ValueError):
 def packed(block: Block) -> bytes:
     """Return the bytes of a block. Field ids are 1 … 65535; all columns have the length of the times."""
     times, columns = block
-    parts = [(TIME, _from_whole(times)), *((field, _from_floats(column)) for field, column in columns.items())]
+    bodies = _from_columns(list(columns.values()))
+    parts = [(TIME, _from_whole(times)), *zip(columns, bodies, strict=True)]
     head = [_HEAD.pack(VERSION, len(times), len(parts)), *(_ENTRY.pack(field, len(part)) for field, part in parts)]
     data = b"".join((*head, *(part for _, part in parts)))
     return _CRC.pack(zlib.crc32(data)) + data
@@ -75,65 +76,98 @@ def unpacked(data: bytes, fields: Collection[int] | None = None) -> Block:
     return times, columns
 
 
-def _from_floats(column: Floats) -> bytes:
-    there = column == column  # noqa: PLR0124 - NaN is not
-    if there.all():
-        return _from_values(column)
+def _from_columns(columns: list[Floats]) -> list[bytes]:
+    """Return the bytes of each column. Those without gaps are worked on together: a call of numpy costs more than its rows."""
+    whole = [at for at, column in enumerate(columns) if len(column) and not np.isnan(column).any()]
+    table = np.array([columns[at] for at in whole]) if whole else np.empty((0, 1))
+    said = dict(zip(whole, _from_table(table), strict=True))
+    return [said[at] if at in said else _with_gaps(column) for at, column in enumerate(columns)]
+
+
+def _with_gaps(column: Floats) -> bytes:
+    there = ~np.isnan(column)
     bits = zlib.compress(np.packbits(there).tobytes(), 1)
-    body = _from_values(column[there])
+    values = column[there]
+    (body,) = _from_table(values.reshape(1, -1)) if len(values) else (bytes((ONE,)),)
     return bytes((body[0] | GAPS,)) + _LENGTH.pack(len(bits)) + bits + body[1:]
 
 
-def _from_values(values: Floats) -> bytes:
-    bits = values.view(np.uint64)
-    if not len(values) or (bits == bits[0]).all():
-        return bytes((ONE,)) + values[:1].tobytes()
-    largest = float(np.abs(values).max())
-    for power in range(_least_power(values), DECIMALS + 1):
-        scale = 10.0**power
-        if largest >= LARGEST / scale:
-            break
-        whole = np.rint(values * scale).astype(np.int64)
-        if ((whole / scale).view(np.uint64) == bits).all():  # not so for -0.0
-            return bytes((WHOLE, power)) + _from_whole(whole)
-    words = bits.copy()
-    words[1:] ^= bits[:-1]
+def _from_table(table: Floats) -> list[bytes]:
+    """Return the bytes of columns without gaps, which are the rows of `table`."""
+    bits = table.view(np.uint64)
+    constant = (bits == bits[:, :1]).all(axis=1).tolist()
+    powers = [0 if one else _power(row) for one, row in zip(constant, table, strict=True)]
+    largest = np.abs(table).max(axis=1, initial=0.0)
+    scales = 10.0 ** np.array(powers).reshape(-1, 1)
+    fits = (largest < LARGEST / scales[:, 0])[:, None]
+    integers = np.rint(np.where(fits, table, 0.0) * scales).astype(np.int64)
+    exact = (fits & ((integers / scales).view(np.uint64) == bits)).all(axis=1).tolist()  # not so for -0.0
+    coded = dict(zip((at for at, one in enumerate(exact) if one), _from_integers(integers[exact]), strict=True))
+    out = []
+    for at, row in enumerate(table):
+        if constant[at]:
+            out.append(bytes((ONE,)) + row[:1].tobytes())
+        elif exact[at]:
+            out.append(bytes((WHOLE, powers[at])) + coded[at])
+        else:
+            out.append(_from_any(row))
+    return out
+
+
+def _from_any(values: Floats) -> bytes:
+    """Return values of which some have more decimals than the first few, or are no decimals at all."""
+    power = max(_power(values, every=1), 0)
+    scale = 10.0**power
+    if float(np.abs(values).max()) < LARGEST / scale:
+        integers = np.rint(values * scale).astype(np.int64)
+        if ((integers / scale).view(np.uint64) == values.view(np.uint64)).all():
+            return bytes((WHOLE, power)) + _from_whole(integers)
+    words = values.view(np.uint64).copy()
+    words[1:] ^= values.view(np.uint64)[:-1]
     return bytes((XORED,)) + _planes(words, 8)
 
 
-def _least_power(values: Floats) -> int:
-    """Return how many decimals a few of the values need; beyond DECIMALS when they are no decimals."""
-    few = np.clip(values[:: max(1, len(values) // 16)], -LARGEST, LARGEST)
-    for power in range(DECIMALS + 1):
-        scale = 10.0**power
-        if (np.rint(few * scale) / scale == few).all():
-            return power
-    return DECIMALS + 1
+def _power(values: Floats, *, every: int = 0) -> int:
+    """Return how many decimals the values need, of some or of each `every`-th; DECIMALS at most."""
+    most = 0
+    for value in values[:: every or max(1, len(values) // 12)].tolist():
+        digits, _, exponent = repr(value).partition("e")
+        decimals = len(digits.partition(".")[2].rstrip("0")) - int(exponent or 0)
+        if decimals > most:
+            most = decimals
+            if most >= DECIMALS:
+                return DECIMALS
+    return most
 
 
 def _from_whole(whole: Times) -> bytes:
-    steps, order = _differences(whole)
-    firsts = b"".join(np.diff(whole[: each + 1], each)[:1].tobytes() for each in range(order))
-    words = (steps.astype(np.uint64) << np.uint64(1)) ^ (steps >> np.int64(63)).astype(np.uint64)
-    some = np.sort(words[::SAMPLED])
-    typical = int(some[len(some) * 7 // 8]) if len(some) else 0
-    low = max(0, typical.bit_length() - KEPT_BITS)
-    high = words >> np.uint64(low)
-    width = (int(high.max()).bit_length() + 7) // 8 if len(high) else 0
-    return bytes((order, low, width)) + firsts + _low_bits(words, low) + _planes(high, width)
+    return _from_integers(whole.reshape(1, -1))[0]
 
 
-def _differences(whole: Times) -> tuple[Times, int]:
-    """Return the differences that are smallest, and of which order they are."""
-    steps = best = whole
-    order, least = 0, np.inf
-    for each in range(min(ORDERS, len(whole) - 1) + 1):
-        if each:
-            steps = np.diff(steps)
-        weight = float(np.log2(1.0 + np.abs(steps[::SAMPLED]).astype(np.float32)).mean()) if len(steps) else 0.0
-        if weight < least:
-            best, order, least = steps, each, weight
-    return best, order
+def _from_integers(table: Times) -> list[bytes]:
+    """Return the bytes of columns of whole numbers, which are the rows of `table`."""
+    steps, weights = [table], [_weights(table)]
+    while len(steps) <= min(ORDERS, table.shape[1] - 1):
+        steps.append(np.diff(steps[-1], axis=1))
+        weights.append(_weights(steps[-1]))
+    orders = np.argmin(weights, axis=0).tolist()
+    out = []
+    for at, order in enumerate(orders):
+        firsts = b"".join(steps[each][at, :1].tobytes() for each in range(order))
+        chosen = steps[order][at]
+        words = ((chosen << 1) ^ (chosen >> 63)).view(np.uint64)
+        some = np.sort(words[::SAMPLED])
+        low = max(0, int(some[len(some) * 7 // 8]).bit_length() - KEPT_BITS) if len(some) else 0
+        high = words >> np.uint64(low)
+        width = (int(high.max()).bit_length() + 7) // 8 if len(high) else 0
+        out.append(bytes((order, low, width)) + firsts + _low_bits(words, low) + _planes(high, width))
+    return out
+
+
+def _weights(table: Times) -> Floats:
+    some = np.abs(table[:, ::SAMPLED]).astype(np.float32)
+    weights: Floats = np.log2(1.0 + some).sum(axis=1) / max(1, some.shape[1])
+    return weights
 
 
 def _low_bits(words: Words, low: int) -> bytes:

@@ -6,8 +6,9 @@ says 0 does not fix the type of a field for ever. Numbers are finite by the time
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import lru_cache
 
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
@@ -19,14 +20,18 @@ INTERVAL_NAMES = {field.name: "q" if field.name == "quality" else field.name for
 del INTERVAL_NAMES["meter"], INTERVAL_NAMES["kind"]
 
 
-def reading_lines(site: str, readings: Iterable[Reading]) -> list[str]:
-    """Return one line a reading. A reading without any number still has its `q`."""
-    out = []
+def reading_lines(site: str, readings: Iterable[Reading]) -> Iterator[str]:
+    """Yield one line a reading. A reading without any number still has its `q`."""
     for reading in readings:
-        values = "".join(f",{quantity}={float(value)!r}" for quantity, value in reading.values.items())
-        doubt = "".join(f",{quantity}_q={bits:d}i" for quantity, bits in reading.doubt.items() if bits)
-        out.append(f"readings,meter={reading.meter},site={site} q={reading.quality:d}i{values}{doubt} {reading.t_ms}")
-    return out
+        values = reading.values
+        doubt = "".join([f",{quantity}_q={bits:d}i" for quantity, bits in reading.doubt.items() if bits]) if reading.doubt else ""
+        yield _form(tuple(values)) % (reading.meter, site, reading.quality, *map(float, values.values()), doubt, reading.t_ms)
+
+
+@lru_cache(maxsize=1024)
+def _form(quantities: tuple[str, ...]) -> str:
+    """Return how a line with these quantities is written."""
+    return "readings,meter=%s,site=%s q=%di" + "".join(f",{quantity}=%r" for quantity in quantities) + "%s %d"
 
 
 def interval_lines(site: str, intervals: Iterable[IntervalEnergy]) -> list[str]:

@@ -130,5 +130,52 @@ def test_many_points_go_in_requests_of_bounded_size() -> None:
     fake = FakeInflux("2.7")
     with store_on(fake) as store:
         store.write_readings(rows(12_000))
-    assert fake.requests == [5000, 5000, 2000]
+    assert fake.requests == [2000] * 6
     assert len(fake.points) == 12_000
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("bad", [0, 7, 99])
+def test_a_line_that_breaks_the_server_again_and_again_is_found_and_the_others_pass(profile: str, bad: int) -> None:
+    fake = FakeInflux(profile, breaks_on=f" {T + bad}")
+    with store_on(fake) as store:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="500"):
+                store.write_readings(rows(100))
+            assert fake.points == {}, "the first times it may be the server"
+        with pytest.raises(PartialWrite) as caught:
+            store.write_readings(rows(100))
+    assert list(caught.value.rejected) == [bad]
+    assert "breaks on it" in caught.value.rejected[bad]
+    assert sorted(key[2] - T for key in fake.points) == [at for at in range(100) if at != bad]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_server_that_breaks_on_everything_sets_nothing_aside(profile: str) -> None:
+    fake = FakeInflux(profile, breaks_on="readings")
+    with store_on(fake) as store:
+        for _ in range(6):
+            with pytest.raises(Unavailable, match="500"):
+                store.write_readings(rows(100))
+        assert len(fake.requests) < 80, "and is not hammered"
+        with pytest.raises(Unavailable):
+            store.write_readings(rows(1))
+        fake.breaks_on = ""
+        store.write_readings(rows(100))
+    assert len(fake.points) == 100
+
+
+@pytest.mark.parametrize(("profile", "generation"), [("1.8", "1"), ("2.7", "2"), ("3-core", "3")])
+def test_auto_finds_out_which_server_it_is(profile: str, generation: str) -> None:
+    with store_on(FakeInflux(profile)) as store:
+        assert store.generation() == generation
+
+
+def test_a_server_that_does_not_say_what_it_is_gets_time_before_a_422_is_read() -> None:
+    fake = FakeInflux("2.7", script=[Scripted(422), Scripted(422)], silent=True)
+    with store_on(fake) as store:
+        with pytest.raises(Unavailable):
+            store.write_readings(rows(4))
+        fake.silent = False
+        store.write_readings(rows(4))
+    assert len(fake.points) == 4

@@ -20,13 +20,13 @@ def alert(name: str = "a1", *, t_ms: int = T, meter: str = "m1", **more: object)
 
 def test_a_reading_is_one_line_of_floats_with_its_doubt() -> None:
     reading = Reading("m1", T, {"active_power": 5, "frequency": 49.98}, {"frequency": 4, "current_n": 256})
-    assert reading_lines("plant", [reading]) == [
+    assert [*reading_lines("plant", [reading])] == [
         f"readings,meter=m1,site=plant q=260i,active_power=5.0,frequency=49.98,frequency_q=4i,current_n_q=256i {T}"
     ]
 
 
 def test_a_reading_without_numbers_still_has_a_line() -> None:
-    assert reading_lines("plant", [Reading("m1", T, {}, clock="unsynced")]) == [f"readings,meter=m1,site=plant q=16i {T}"]
+    assert [*reading_lines("plant", [Reading("m1", T, {}, clock="unsynced")])] == [f"readings,meter=m1,site=plant q=16i {T}"]
 
 
 def test_a_revision_of_an_interval_stands_beside_the_first() -> None:

@@ -49,6 +49,10 @@ class FakeInflux:
     max_bytes: int = 25_000_000
     points: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
     types: dict[tuple[str, str], type] = field(default_factory=dict)
+    breaks_on: str = ""
+    """What a line holds on which the server breaks, with 500 and nothing stored."""
+    silent: bool = False
+    """Whether it keeps its version to itself."""
     script: list[Scripted] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
     url: str = ""
@@ -132,7 +136,14 @@ class _Handler(BaseHTTPRequestHandler):
         return fake
 
     def do_GET(self) -> None:
-        self._answer(204, "", {"X-Influxdb-Version": VERSIONS[self.influx.profile]})
+        version = {} if self.influx.silent else {"X-Influxdb-Version": VERSIONS[self.influx.profile]}
+        if urlsplit(self.path).path != "/ping":
+            self._answer(404, "not found")
+        elif self.influx.profile == "3-core":
+            told = {} if self.influx.silent else {"version": VERSIONS["3-core"]}
+            self._answer(200, json.dumps(told).encode())  # tells it in the body
+        else:
+            self._answer(204, "", version)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -159,6 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.close()
                 return
             self._answer(scripted.status, "scripted", scripted.headers)
+            return
+        if self.influx.breaks_on and self.influx.breaks_on.encode() in body:
+            self._answer(500, "internal server error")
             return
         self._answer(*self.influx.write(body))
 
