@@ -27,7 +27,7 @@ from typing import NamedTuple
 from processors.pure import baseline, cusum
 from processors.pure.baseline import Pairs, Ridge
 from processors.pure.outputs import Channel
-from processors.pure.robust import Echo, Scale, median, single
+from processors.pure.robust import Echo, Scale, median
 from processors.pure.schedule import Schedule, selectors
 
 CHANNELS: tuple[Channel, ...] = ("base", "off", "edge", "on", "tot")
@@ -45,6 +45,7 @@ DOWN_DAYS, DOWN_SCORE = 14, 3.0
 REBASE_MOST = 14
 
 _new = tuple.__new__
+_U_LEAST, _U_MOST = round(-U_CLIP * U_STEP), round(U_CLIP * U_STEP)
 _CALM = cusum.total_of(FREEZE)
 _FALLEN = cusum.total_of(DOWN_SCORE, cusum.DOWN_K)
 
@@ -107,7 +108,8 @@ class Chart(NamedTuple):
 
     def above(self, threshold: float) -> bool:
         """Tell whether the score is above a threshold, without computing it."""
-        return self.up > cusum.total_of(threshold) or self.steep > cusum.total_of(threshold + cusum.STEEP_SURER, cusum.STEEP_K)
+        patient, steep = cusum.limits(threshold)
+        return self.up > patient or self.steep > steep
 
     def sigma(self, group: int) -> float:
         """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L.
@@ -128,7 +130,10 @@ def _sigma(own: Scale, fallback: Scale, mean: float) -> float:
         m = len(a)
         if m < SCALE_FROM:
             return 0.2 * max(0.001, abs(mean))
-    return max(1.4826 * a[m // 2], a[int(0.9 * (m - 1))] / 1.645, SCALE_FLOOR * abs(mean), 1e-9)
+    s, tail, floor = 1.4826 * a[m // 2], a[int(0.9 * (m - 1))] / 1.645, SCALE_FLOOR * abs(mean)
+    s = max(tail, s)
+    s = max(floor, s)
+    return max(1e-09, s)
 
 
 class Seen(NamedTuple):
@@ -159,20 +164,23 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
     """
     ridge, mean, working, other, echo, last_u, up, down, run, down_run, since, steep = chart
     z, products, group, ordinal, active, forget = today
-    r = single(y - baseline.dot(ridge.theta, z))
+    r = y - baseline.dot(ridge.theta, z)
     ready = ridge.n >= PUSH_FROM and up <= _CALM
     if ready and group == 0:
         working = working.pushed(r, WINDOW)
     elif ready:
         other = other.pushed(r, WINDOW)
     s = _sigma(other, working, mean) if group else _sigma(working, other, mean)
-    u = round(max(-U_CLIP, min(r / s, U_CLIP)) * U_STEP)
+    u = round(r / s * U_STEP)
+    u = _U_LEAST if u < _U_LEAST else min(_U_MOST, u)
     if active:
         rho = echo.correlation(RHO_LEAST, RHO_MOST)
-        e = max(-E_CLIP, min((u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)), E_CLIP))
-        up = max(0.0, up + (e - cusum.UP_K))
-        down = max(0.0, down + (-e - cusum.DOWN_K))
-        steep = max(0.0, steep + (e - cusum.STEEP_K))
+        e = (u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)) if rho else u / U_STEP
+        e = -E_CLIP if e < -E_CLIP else min(E_CLIP, e)
+        up += e - cusum.UP_K
+        down -= e + cusum.DOWN_K
+        steep += e - cusum.STEEP_K
+        up, down, steep = max(0.0, up), max(0.0, down), max(0.0, steep)
     if ready:
         echo = echo.pushed(u, WINDOW)
     since = since if run and up > 0 else ordinal

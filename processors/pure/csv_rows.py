@@ -16,18 +16,24 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from driftwatt.readings import Quality
 
 Unit = Literal["kwh", "kw"]
 HOUR_MS = 3_600_000
 QUALITIES = {"": 0, "good": 0, "estimated": int(Quality.ESTIMATED), "missing": int(Quality.MISSING), "suspect": int(Quality.STUCK)}
+MOST_VALUE, MOST_TEMPERATURE = 1e12, 1e3
+"""Beyond these a number is no energy, power or production, and no temperature: the column or its unit is wrong."""
+MOST_LINE = 1 << 16
+_REMEMBERED = 5000
+_EPOCH = date(1970, 1, 1).toordinal()
+_PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=T|\s)")
 _MISSING = {"", "nan", "NaN", "NA", "null"}
 
 
@@ -39,8 +45,7 @@ class RowError(ValueError):
         self.line, self.reason = line, reason
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One interval: `start_ms` UTC, `value` as written (kWh or kW), None when missing."""
 
     line: int
@@ -102,21 +107,51 @@ def _taker(header: Sequence[str]) -> Callable[[int, list[str]], Row]:
         names.index(name) if name in names else -1 for name in ("temp", "production", "holiday", "quality")
     )
     width = max(at, value, temp, production, holiday, quality) + 1
+    clock = _Clock()
 
     def take(line: int, cells: list[str]) -> Row:
         if len(cells) < width:
             raise RowError(line, f"has {len(cells)} cells, {len(names)} columns are named")
         return Row(
             line,
-            instant_ms(cells[at], line),
-            _number(cells[value], line, "value"),
-            _number(cells[temp], line, "temp") if temp >= 0 else None,
-            _number(cells[production], line, "production") if production >= 0 else None,
+            clock.instant_ms(cells[at], line),
+            _number(cells[value], line, "value", MOST_VALUE),
+            _number(cells[temp], line, "temp", MOST_TEMPERATURE) if temp >= 0 else None,
+            _number(cells[production], line, "production", MOST_VALUE) if production >= 0 else None,
             holiday >= 0 and _flag(cells[holiday], line),
             _quality(cells[quality], line) if quality >= 0 else 0,
         )
 
     return take
+
+
+class _Clock:
+    """Instants as written, remembered in two halves: few dates and few times of day make up a year.
+
+    Only text that was read with care before is put together from halves, and only when its date is 10 characters.
+    """
+
+    def __init__(self) -> None:
+        self._dates: dict[str, int] = {}
+        self._times: dict[str, int] = {}
+
+    def instant_ms(self, text: str, line: int) -> int:
+        """Return an instant as UTC ms. Raises RowError."""
+        try:
+            return self._dates[text[:10]] + self._times[text[10:]]
+        except KeyError:
+            return self._learned(text, line)
+
+    def _learned(self, text: str, line: int) -> int:
+        t_ms = instant_ms(text, line)
+        match = _PLAIN_DATE.match(text)
+        if match is not None:
+            day_ms = (date.fromisoformat(match[0]).toordinal() - _EPOCH) * 24 * HOUR_MS
+            for known in (self._dates, self._times):
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+            self._dates[text[:10]], self._times[text[10:]] = day_ms, t_ms - day_ms
+        return t_ms
 
 
 def instant_ms(text: str, line: int) -> int:
@@ -134,18 +169,17 @@ def instant_ms(text: str, line: int) -> int:
     return round(at.timestamp() * 1000)
 
 
-def _number(text: str, line: int, name: str) -> float | None:
-    if text in _MISSING:
-        return None
+def _number(text: str, line: int, name: str, most: float) -> float | None:
     try:
         value = float(text)
     except ValueError:
         value = math.inf
-    if not math.isfinite(value):
-        if text.strip() in _MISSING:
-            return None
-        raise RowError(line, f"{name} {text!r} is not a number")
-    return value
+    if -most <= value <= most:
+        return value
+    if text.strip() in _MISSING:
+        return None
+    problem = "is beyond what can be" if math.isfinite(value) else "is not a number"
+    raise RowError(line, f"{name} {text!r} {problem}")
 
 
 def _flag(text: str, line: int) -> bool:

@@ -61,3 +61,13 @@ def total_of(wanted: float, k: float = UP_K) -> float:
         else:
             low = middle
     return low
+
+
+@lru_cache(maxsize=256)
+def limits(threshold: float) -> tuple[float, float]:
+    """Return the patient and the steep sum above which the score is above a threshold.
+
+    >>> [round(total, 1) for total in limits(6.0)]
+    [19.0, 7.2]
+    """
+    return total_of(threshold), total_of(threshold + STEEP_SURER, STEEP_K)

@@ -147,11 +147,11 @@ def _observe(memory: Memory, past: Past, known: Schedule, *, active: bool) -> tu
     forget = FORGET if memory.valid_days > LEARNING_DAYS else 1.0
     today = Today(z, baseline.pairs(z), past.group, ordinal, active, forget)
     charts = list(memory.charts)
-    rs: list[float | None] = [None] * len(ys)
+    rs = array("f", bytes(4 * len(ys)))
     for c, y in enumerate(ys):
         if y is not None:
             charts[c], rs[c] = channels.update(charts[c], today, y)
-    return tuple(charts), Past(ordinal, start_ms, day_class, z, at, bins, kw, ys, tuple(rs))
+    return tuple(charts), Past(ordinal, start_ms, day_class, z, at, bins, kw, ys, rs)
 
 
 def _follow_savings(memory: Memory, down: Sequence[int]) -> Memory:

@@ -6,10 +6,13 @@ from array import array
 
 from processors.pure import daily, expected, fast, gate, hours, readiness, waste
 from processors.pure.baseline import dot
-from processors.pure.detector_state import DetectorState, Drivers
-from processors.pure.hours import Day
+from processors.pure.detector_state import DetectorState
+from processors.pure.gate import Gate
+from processors.pure.hours import ALL_DAY, EVEN, Day, bins_of
 from processors.pure.ledger import TOT
+from processors.pure.memory import Memory
 from processors.pure.outputs import ExpectedPower, Output
+from processors.pure.schedule import selectors
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
@@ -21,16 +24,39 @@ def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) ->
     if over is not None and state.kw:
         state, outputs = _end(state, over, settings, at_ms)
     day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
-    state = state._replace(day=day, at=0, kw=(), scatter=(), drivers=Drivers())
-    return state, (*outputs, *_ahead(state, day, settings))
+    day = limited(day, state.gate, state.memory)
+    state = DetectorState(state.seen_ms, day=day, gate=state.gate, fast=state.fast, memory=state.memory, events=state.events)
+    return state, (*outputs, *_ahead(state, day, settings)) if settings.band else tuple(outputs)
+
+
+def caught_up(state: DetectorState) -> Gate:
+    """Return the gate after the plain hours that it was not asked about."""
+    if state.day is None or not state.behind:
+        return state.gate
+    bins = hours.bins_of(state.day.clock.hours, state.at, state.day.base)
+    return gate.caught_up(state.gate, state.kw[-state.behind :], bins[-state.behind :])
+
+
+def limited(day: Day, quality: Gate, memory: Memory) -> Day:
+    """Return a day with the limits between which its hours are plain."""
+    clock, day_class, base, _, _ = day
+    least, most = gate.plain_between(quality)
+    usual, schedule = memory.usual, memory.schedule
+    if usual is None or schedule is None:
+        return Day(clock, day_class, base, least, (most,) * len(clock.hours))
+    tops = usual.quiet_up_to(bins_of(EVEN, ALL_DAY, base).translate(selectors(schedule.mask)[0]), base, most)
+    return Day(clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours))
 
 
 def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
     """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
     memory, kw = state.memory, array("f", state.kw)
+    quality = caught_up(state)
     bins = hours.bins_of(day.clock.hours, state.at, day.base)
-    usual = memory.usual.learned(bins, kw) if memory.usual is not None else None
-    state = state._replace(memory=memory._replace(profile=memory.profile.learned(bins, kw), usual=usual))
+    taught = memory._replace(
+        profile=memory.profile.learned(bins, kw), usual=memory.usual.learned(bins, kw) if memory.usual is not None else None
+    )
+    state = state._replace(gate=quality, behind=0, memory=taught)
     return _close(state, day, kw, settings, at_ms) if state.valid else (state, [])
 
 
@@ -56,7 +82,7 @@ def _close(state: DetectorState, day: Day, kw: array[float], settings: Settings,
 def _ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:
     """Return the band of a whole local day, against the clean reference while waste is running."""
     memory = state.memory
-    if not settings.band or memory.schedule is None or memory.shape is None:
+    if memory.schedule is None or memory.shape is None:
         return ()
     theta = state.events[0].clean[TOT] if state.events else memory.charts[TOT].ridge.theta
     level = memory.schedule.level

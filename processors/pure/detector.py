@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from processors.pure import channels, daily, day_turn, fast, gate, hours, waste
+from processors.pure import channels, daily, day_turn, fast, gate, waste
 from processors.pure.baseline import dot
 from processors.pure.detector_bytes import dump, load
 from processors.pure.detector_state import DetectorState, Drivers
 from processors.pure.fast import CALM, Fast
-from processors.pure.hours import HOUR_MS, LEAST_MS, Day, SiteCalendar
+from processors.pure.hours import DOUBTFUL, HOUR_MS, LEAST_MS, MIN_COVERAGE, SiteCalendar
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory
 from processors.pure.outputs import Advice, Channel, IntervalEnergy, Output
@@ -32,6 +32,8 @@ Told = tuple[DetectorState, tuple[Output, ...]]
 _SQUARE_MS = HOUR_MS * HOUR_MS
 _EVEN_HOUR = 1e-12
 """Share of kW²: what rounding makes of an hour of one interval."""
+_SAME = 2e-9
+"""Two hours that differ by less may be repeats: the gate decides."""
 _new = tuple.__new__
 _WORTH_MENTION = fast.ADVICE_SCORE * fast.DIVISOR
 
@@ -57,7 +59,7 @@ def on_interval(
     Returns the new state and what follows from it: ExpectedPower, WasteFinding, DataFinding, Readiness,
     Advice; never IntervalEnergy.
     """
-    kwh = interval.import_wh / 1000 if hours.believed(interval) else None
+    kwh = None if interval.quality & DOUBTFUL or interval.coverage < MIN_COVERAGE else interval.import_wh / 1000
     return take(state, interval.start_ms, interval.end_ms, kwh, settings, temperature, production)
 
 
@@ -71,18 +73,17 @@ def take(  # noqa: PLR0917 – called for every row of a history: places cost le
     production: float | None = None,
 ) -> Told:
     """Take one interval as bare numbers; `kwh` None is missing or not to be believed. See `on_interval`."""
-    seen_ms, until_ms, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events = state
+    seen_ms, until_ms, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     if start_ms < seen_ms:
         return state, ()
     outputs: tuple[Output, ...] = ()
     if start_ms >= until_ms:
-        if until_ms:
-            state, outputs = _close_hour(state, settings, end_ms)
-        if day is None or start_ms >= day[0][2]:
-            state, said = day_turn.turn(state, start_ms, settings, end_ms)
-            outputs += said
-        _, _, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events = state
-        until_ms = _hour_end(start_ms, day)
+        if until_ms or day is None or start_ms >= day[0][2]:
+            state, outputs = _move_on(state, start_ms, settings, end_ms)
+            _, _, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
+        _, day_ms, day_end_ms, _ = day[0]  # type: ignore[index]  # there is one now
+        until_ms = start_ms - (start_ms - day_ms) % HOUR_MS + HOUR_MS
+        until_ms = min(until_ms, day_end_ms)
     if kwh is not None:
         length_ms = end_ms - start_ms
         total += kwh
@@ -90,17 +91,35 @@ def take(  # noqa: PLR0917 – called for every row of a history: places cost le
         squares += kwh * kwh * _SQUARE_MS / length_ms
     if temperature is not None or production is not None:
         drivers = _driven(drivers, temperature, production)
-    state = _new(DetectorState, (end_ms, until_ms, total, good_ms, squares, day, at, kw, scatter, drivers, quality, test, memory, events))
-    if end_ms < until_ms:
+    if end_ms >= until_ms and good_ms >= LEAST_MS and not test[0] and not quality[7]:
+        (_, day_ms, _, _), _, _, least, most = day  # type: ignore[misc]  # as above
+        place, kw, last = (until_ms - 1 - day_ms) // HOUR_MS, total * HOUR_MS / good_ms, kws[-1] if behind else quality[2]
+        plain = last is not None and least <= kw <= most[place] and not -_SAME * last <= kw - last <= _SAME * last
+        if plain and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
+            square = squares / good_ms - kw * kw
+            if scatter or square > _EVEN_HOUR * kw * kw:
+                scatter = _scattered(scatter, len(kws), square)
+            behind, at, kws = behind + 1, at | 1 << place, (*kws, kw)
+            until_ms, total, good_ms, squares = 0, 0.0, 0, 0.0
+    state = _new(
+        DetectorState,
+        (end_ms, until_ms, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events),
+    )
+    if end_ms < until_ms or not until_ms:
         return state, outputs
     state, said = _close_hour(state, settings, end_ms)
     return state, outputs + said
 
 
-def _hour_end(start_ms: int, day: Day | None) -> int:
-    _, day_ms, end_ms, _ = day[0]  # type: ignore[index]  # a day has been begun
-    until_ms: int = start_ms - (start_ms - day_ms) % HOUR_MS + HOUR_MS
-    return min(end_ms, until_ms)
+def _move_on(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> Told:
+    """Close what is over when an interval begins: the hour, if it did not end with one, and the day."""
+    outputs: tuple[Output, ...] = ()
+    if state.until_ms:
+        state, outputs = _close_hour(state, settings, at_ms)
+    if state.day is None or start_ms >= state.day.clock.end_ms:
+        state, said = day_turn.turn(state, start_ms, settings, at_ms)
+        outputs += said
+    return state, outputs
 
 
 def _driven(drivers: Drivers, temperature: float | None, production: float | None) -> Drivers:
@@ -113,30 +132,38 @@ def _driven(drivers: Drivers, temperature: float | None, production: float | Non
 
 
 def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
-    """Pass an hour through the gate, put it into its day, and run the fast test on it."""
-    seen_ms, until_ms, kwh, good_ms, squares, day, at, kws, scatter, drivers, quality, test, memory, events = state
+    """Pass an hour that may not be plain through the gate, put it into its day, and run the fast test on it."""
+    seen_ms, until_ms, kwh, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     before = test
     found: tuple[Output, ...] = ()
     if day is not None and good_ms >= LEAST_MS:
-        (_, day_ms, _, hours_of_day), _, base = day
+        (_, day_ms, _, hours_of_day), _, base, _, _ = day
         place = (until_ms - 1 - day_ms) // HOUR_MS
         start_ms = day_ms + place * HOUR_MS
         if not settings.calendar.closed(start_ms, until_ms):
+            if behind:
+                quality, behind = day_turn.caught_up(state), 0
             kw, b = kwh * HOUR_MS / good_ms, base + hours_of_day[place]
             quality, reason, found = gate.step(quality, memory.profile, kw, b, settings.meter, start_ms, at_ms)
             if not reason:
                 at |= 1 << place
-                square = squares / good_ms - kw * kw
-                if scatter or square > _EVEN_HOUR * kw * kw:
-                    scatter = (*scatter, *(0.0,) * (len(kws) - len(scatter)), max(0.0, square))
+                scatter = _scattered(scatter, len(kws), squares / good_ms - kw * kw)
                 kws = (*kws, kw)
                 if memory.usual is not None and memory.schedule is not None:
                     test = fast.step(test, memory.usual, kw, b, start_ms, off=memory.schedule.mask[b] != RUNNING)
-    state = _new(DetectorState, (seen_ms, 0, 0.0, 0, 0.0, day, at, kws, scatter, drivers, quality, test, memory, events))
+    state = _new(DetectorState, (seen_ms, 0, 0.0, 0, 0.0, day, behind, at, kws, scatter, drivers, quality, test, memory, events))
     if test is before or test[0] <= _WORTH_MENTION:
         return state, found
     state, said = _heed_fast(state, settings, at_ms)
     return state, found + said
+
+
+def _scattered(scatter: tuple[float, ...], hours_before: int, square: float) -> tuple[float, ...]:
+    """Return the scatter inside the hours of a day with one more; nothing while there is none at all."""
+    square = max(0.0, square)
+    if scatter:
+        return (*scatter, square)
+    return (*(0.0,) * hours_before, square) if square > 0.0 else scatter
 
 
 def _heed_fast(state: DetectorState, settings: Settings, at_ms: int) -> Told:
@@ -182,7 +209,8 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     kept = events if what == "known" else tuple(each for each in state.events if each is not event)
     if memory.usual is not None:
         memory = memory._replace(usual=memory.usual.forgiven({} if what == "fixed" else _lifted(event, memory)))
-    return state._replace(memory=memory, events=kept, fast=_forgiven(state.fast, memory)), (said,)
+    day = day_turn.limited(state.day, day_turn.caught_up(state), memory) if state.day else None
+    return state._replace(day=day, memory=memory, events=kept, fast=_forgiven(state.fast, memory)), (said,)
 
 
 def _forgiven(test: Fast, memory: Memory) -> Fast:

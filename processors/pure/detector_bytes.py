@@ -14,7 +14,7 @@ from driftwatt.errors import WireError
 from processors.pure import channels
 from processors.pure.baseline import Ridge
 from processors.pure.channels import Chart
-from processors.pure.cholesky import solve
+from processors.pure.cholesky import TERMS, solve
 from processors.pure.codec import Codec, Packing
 from processors.pure.daily import regressors
 from processors.pure.detector_state import DetectorState, Drivers
@@ -27,11 +27,11 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION = 3
+VERSION = 4
+WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
 _HEAD = struct.Struct("<iqBBI3f")
 _EVEN, _JUDGED = 8, 16
-_NAN = float("nan")
 
 
 def dump(state: DetectorState) -> bytes:
@@ -75,17 +75,15 @@ def _pack_past(day: Past) -> tuple[bytes, array[float]]:
     even = day.bins == bytes(base + place for place in places_of(day.at))
     flags = _CLASSES.index(day.day_class) | (_EVEN if even else 0) | (_JUDGED if day.rs else 0)
     head = _HEAD.pack(day.ordinal, day.start_ms, flags, base // 24, day.at, *day.z[4:])
-    rs = struct.pack(f"<{len(day.rs)}f", *(_NAN if r is None else r for r in day.rs))
+    rs = struct.pack(f"<{len(day.rs)}f", *day.rs)
     return head + rs + (b"" if even else day.bins), day.kw
 
 
 def _unpack_past(data: bytes, kw: array[float]) -> Past:
     ordinal, start_ms, flags, row, at, *drivers = _HEAD.unpack_from(data)
     place = _HEAD.size
-    rs: tuple[float | None, ...] = ()
-    if flags & _JUDGED:
-        rs = tuple(None if r != r else r for r in struct.unpack_from(f"<{len(channels.CHANNELS)}f", data, place))  # noqa: PLR0124 – NaN
-        place += 4 * len(rs)
+    rs = array("f", struct.unpack_from(f"<{len(channels.CHANNELS)}f", data, place) if flags & _JUDGED else ())
+    place += 4 * len(rs)
     bins = bytes(24 * row + each for each in places_of(at)) if flags & _EVEN else data[place:]
     day_class = _CLASSES[flags & 7]
     return Past(ordinal, start_ms, day_class, regressors(day_class, tuple(drivers)), at, bins, kw, (), rs)
@@ -108,6 +106,19 @@ def _unpack_memory(*values: Any) -> Memory:
     return memory._replace(
         days=tuple(day._replace(ys=channels.values_of(day.bins, day.kw, schedule)) if day.rs else day for day in memory.days)
     )
+
+
+def _pack_copy(copy: Copy) -> tuple[int, array[float], bool]:
+    """Return a copy without the terms of drivers that were never seen."""
+    theta, every = copy.theta, range(0, len(copy.theta), TERMS)
+    seen = any(any(theta[at + WEEK_TERMS : at + TERMS]) for at in every)
+    return copy.ordinal, theta if seen else array("f", [x for at in every for x in theta[at : at + WEEK_TERMS]]), copy.moved
+
+
+def _unpack_copy(ordinal: int, theta: array[float], moved: bool) -> Copy:  # noqa: FBT001 – in the order of the fields
+    terms = len(theta) // len(channels.CHANNELS)
+    rows = [[*theta[at : at + terms], *(0.0,) * (TERMS - terms)] for at in range(0, len(theta), terms)]
+    return Copy(ordinal, array("f", [x for row in rows for x in row]), moved)
 
 
 def _unpack_ridge(a: tuple[float, ...], b: tuple[float, ...], n: int) -> Ridge:
@@ -140,6 +151,7 @@ _CODEC = Codec(
     ),
     {
         Past: Packing(_pack_past, _unpack_past),
+        Copy: Packing(_pack_copy, _unpack_copy),
         Calm: Packing(_pack_calm, _unpack_calm),
         Memory: Packing(tuple, _unpack_memory),
         Ridge: Packing(lambda ridge: (ridge.a, ridge.b, ridge.n), _unpack_ridge),

@@ -28,7 +28,8 @@ class DetectorState(NamedTuple):
 
     `seen_ms` is the end of the last interval taken. The hour in the making ends at `until_ms` (0: there is none);
     `kwh` over `good_ms` is the energy of its good intervals, `squares` is Σ kW²·ms of them. `day` is the local day in
-    the making: `at` has a bit for each good hour since its start, `kw` their mean powers in time, `scatter` the mean
+    the making; `behind` counts its last hours that were plain, so that the gate was not asked about them yet; `at` has
+    a bit for each good hour since its start, `kw` their mean powers in time, `scatter` the mean
     square deviation inside them (empty while all are zero), `drivers` the sums of the drivers. `gate` and `fast` go
     from hour to hour; `events` are the open waste events, oldest first. `memory` is the large part: it stays the
     same object for as long as no day is closed and nothing answered.
@@ -40,6 +41,7 @@ class DetectorState(NamedTuple):
     good_ms: int = 0
     squares: float = 0.0
     day: Day | None = None
+    behind: int = 0
     at: int = 0
     kw: tuple[float, ...] = ()
     scatter: tuple[float, ...] = ()
@@ -59,7 +61,7 @@ class DetectorState(NamedTuple):
         """(start ms, bin, kW) of the good hours of the day in the making."""
         if self.day is None:
             return ()
-        clock, _, base = self.day
+        clock, base = self.day.clock, self.day.base
         starts = [clock.start_ms + place * HOUR_MS for place in places_of(self.at)]
         return tuple(zip(starts, bins_of(clock.hours, self.at, base), self.kw, strict=True))
 

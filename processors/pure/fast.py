@@ -1,7 +1,7 @@
 """The fast off-hours test: hour by hour, so that one weekend is enough.
 
     s = max(v_b, ṽ/2, 0.02 L)
-    off bin:      F ← max(0, F + clip((x − m_b)/s, ±4) − 1),  fast = F/10 from the second off-hour in a row
+    off bin:      F ← max(0, F + clip((x − m_b)/s, ±4) − 1),  fast = F/10 from the second hour of F above zero
     running bin:  F ← 0
     every day:    r = clip(x − m_b, ±3s);  m_b ← m_b + 0.2 r;  v_b ← v_b + 0.2 (1.25 |r| − v_b)
 
@@ -25,6 +25,8 @@ from processors.pure.robust import median
 WEIGHT = 0.2
 DIVISOR = 10.0
 ADVICE_SCORE = 2.5
+_SURELY = 1 - 1e-6
+"""What float32 may round away."""
 
 
 class Usual(NamedTuple):
@@ -49,6 +51,17 @@ class Usual(NamedTuple):
         low, high = np.sort(spreads)[BINS // 2 - 1 : BINS // 2 + 1].tolist()
         return Usual(mean, spread, (low + high) / 2, floor)
 
+    def quiet_up_to(self, off: bytes, base: int, most: float) -> tuple[float, ...]:
+        """Return the highest powers of 24 bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
+        row = slice(base, base + len(off))
+        means, spreads = np.frombuffer(self.mean, np.float32)[row], np.frombuffer(self.spread, np.float32)[row]
+        tops = np.minimum(means + _SURELY * np.maximum(spreads, max(self.typical / 2, self.floor)), most)
+        return tuple(np.where(np.frombuffer(off, np.bool_), tops, most).tolist())
+
+    def scale(self, b: int) -> float:
+        """Return s of a bin."""
+        return max(self.spread[b], self.typical / 2, self.floor)
+
     def forgiven(self, lift: Mapping[int, float]) -> Usual:
         """Return the bins after an answer: those of `lift` expect at least the level given."""
         mean = self.mean[:]
@@ -58,14 +71,13 @@ class Usual(NamedTuple):
 
 
 class Fast(NamedTuple):
-    """The test itself: `total` is F, `off_run` counts off-hours in a row.
+    """The test itself: `total` is F.
 
     `since_ms`, `hours`, `kwh` and `usual_kwh` describe the present run of F above zero; `advised` tells that this
     run was already mentioned.
     """
 
     total: float = 0.0
-    off_run: int = 0
     since_ms: int = 0
     hours: int = 0
     kwh: float = 0.0
@@ -74,8 +86,8 @@ class Fast(NamedTuple):
 
     @property
     def score(self) -> float:
-        """F/10 from the second off-hour in a row, else 0."""
-        return self.total / DIVISOR if self.off_run >= 2 else 0.0
+        """F/10 from the second hour of a run on, else 0."""
+        return self.total / DIVISOR if self.hours >= 2 else 0.0
 
 
 CALM = Fast()
@@ -113,17 +125,14 @@ def step(fast: Fast, usual: Usual, kw: float, b: int, at_ms: int, *, off: bool) 
     """
     if not off:
         return CALM
-    total, off_run, since_ms, hours, kwh, usual_kwh, advised = fast
-    means, spreads, typical, floor = usual
-    mean, s = means[b], spreads[b]
-    s = max(typical / 2, s)
-    s = max(floor, s)
+    total, since_ms, hours, kwh, usual_kwh, advised = fast
+    mean, s = usual.mean[b], usual.scale(b)
     if s <= 0:
-        return Fast(0.0, off_run + 1)
+        return CALM
     before, add = total, (kw - mean) / s
     total += (-4.0 if add < -4.0 else min(4.0, add)) - 1.0
     if total <= 0.0:
-        return _new(Fast, (0.0, off_run + 1, 0, 0, 0.0, 0.0, False))
+        return CALM
     if before <= 0.0:
-        return _new(Fast, (total, off_run + 1, at_ms, 1, kw, mean, False))
-    return _new(Fast, (total, off_run + 1, since_ms, hours + 1, kwh + kw, usual_kwh + mean, advised))
+        return _new(Fast, (total, at_ms, 1, kw, mean, False))
+    return _new(Fast, (total, since_ms, hours + 1, kwh + kw, usual_kwh + mean, advised))

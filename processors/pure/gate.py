@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +30,9 @@ EPISODE_MS = 24 * HOUR_MS
 STUCK_HOURS, IDLE_HOURS = 6, 24
 IDLE = 0.05
 CT_HOURS = 12
-MOST_RECENT = 2 * CT_HOURS - 2
 VISITED, SETTLED = 3, 10
 _SAME = 1e-9
-_DECAY = 1 - 1e-5
+DECAY = 1 - 1e-5
 _EVEN_DAY = 24
 _SETTLED_DAY = bytes([SETTLED]) * _EVEN_DAY
 _new = tuple.__new__
@@ -64,7 +64,7 @@ class Gate(NamedTuple):
     """What the gate carries from hour to hour.
 
     `highest` x_max is None and `lowest` (2 % quantile) 0 while learning. `repeats` counts equal hours in a row;
-    `recent` are power and ratio to the profile of the last 12 hours in turn; `episodes` are open ones: reason, since, last seen.
+    `powers` and `bins` are those of the last 12 hours; `episodes` are open ones: reason, since, last seen.
     """
 
     highest: float | None = None
@@ -72,7 +72,8 @@ class Gate(NamedTuple):
     last: float | None = None
     repeats: int = 0
     longest: int = 0
-    recent: tuple[float, ...] = ()
+    powers: tuple[float, ...] = ()
+    bins: bytes = b""
     episodes: tuple[tuple[str, int, int], ...] = ()
 
 
@@ -82,38 +83,54 @@ def learned(gate: Gate, powers: Sequence[float]) -> Gate:
     return gate._replace(highest=quantile(ascending, 0.995), lowest=quantile(ascending, 0.02))
 
 
+def caught_up(gate: Gate, kw: tuple[float, ...], bins: bytes) -> Gate:
+    """Return the gate after plain hours, which it was not asked about: nothing repeats, x_max only decays."""
+    highest, lowest, _, _, longest, powers, seen, episodes = gate
+    if highest is None:
+        return Gate(None, lowest, kw[-1], 1, max(longest, 1), powers, seen, episodes)
+    powers, seen = (powers + kw)[-CT_HOURS:], (seen + bins)[-CT_HOURS:]
+    return _new(Gate, (highest * DECAY ** len(kw), lowest, kw[-1], 1, longest, powers, seen, episodes))
+
+
+def plain_between(gate: Gate) -> tuple[float, float]:
+    """Return the powers between which an hour is plain for a whole day, unless it repeats the one before or an episode is open."""
+    if gate.highest is None:
+        return -inf, inf
+    return max(0.0, gate.lowest), gate.highest * DECAY**25
+
+
 def step(  # noqa: PLR0917 – called for every hour of a history: places cost less than names
     gate: Gate, profile: Profile, kw: float, b: int, meter: str, start_ms: int, at_ms: int
 ) -> tuple[Gate, str, tuple[DataFinding, ...]]:
     """Judge one hour: (new gate, reason or "", findings). An hour with a reason is to be withheld."""
-    highest, lowest, last, repeats, longest, recent, episodes = gate
+    highest, lowest, last, repeats, longest, powers, seen, episodes = gate
     repeats = repeats + 1 if kw == last or (last is not None and abs(kw - last) <= _SAME * abs(last)) else 1
     if highest is None:
         longest = max(repeats, longest)
-        return _new(Gate, (None, lowest, kw, repeats, longest, recent, episodes)), "", ()
-    if profile.visits[b] >= VISITED and (usual := profile.kw[b]) > 0:
-        recent = (*recent[-MOST_RECENT:], kw, kw / usual)
+        return _new(Gate, (None, lowest, kw, repeats, longest, powers, seen, episodes)), "", ()
+    powers, seen = (*powers[1 - CT_HOURS :], kw), seen[1 - CT_HOURS :] + bytes([b])
     reason = ""
     if kw < -0.02 * highest or kw > 3 * highest:
         reason = "jump"
     elif repeats >= STUCK_HOURS and repeats >= max(STUCK_HOURS if kw > IDLE * highest else IDLE_HOURS, 2 * longest):
         reason = "stuck"
-    elif sum(recent[::2]) < 0.75 * CT_HOURS * lowest and _ct(recent[1::2]):
+    elif sum(powers) < 0.75 * CT_HOURS * lowest and _ct(profile, powers, seen):
         reason = "ct"
     if not reason:
         if kw > highest:
             highest = min(highest * 1.05, kw)
-        highest *= _DECAY
+        highest *= DECAY
         if not episodes:
-            return _new(Gate, (highest, lowest, kw, repeats, longest, recent, episodes)), "", ()
+            return _new(Gate, (highest, lowest, kw, repeats, longest, powers, seen, episodes)), "", ()
     episodes, findings = _episodes(episodes, DataFinding(meter, "opened", reason, at_ms, start_ms, {"kw": kw}))
-    return Gate(highest, lowest, kw, repeats, longest, recent, episodes), reason, findings
+    return Gate(highest, lowest, kw, repeats, longest, powers, seen, episodes), reason, findings
 
 
-def _ct(ratios: Sequence[float]) -> bool:
+def _ct(profile: Profile, powers: Sequence[float], bins: bytes) -> bool:
     """Tell whether the last hours keep to about a third of what they usually draw."""
-    if len(ratios) < CT_HOURS:
+    if len(powers) < CT_HOURS or any(profile.visits[b] < VISITED or profile.kw[b] <= 0 for b in bins):
         return False
+    ratios = [kw / profile.kw[b] for kw, b in zip(powers, bins, strict=True)]
     mean = sum(ratios) / CT_HOURS
     if not 0.15 <= mean <= 0.55:
         return False

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
+from math import inf
 from typing import Literal, NamedTuple, Protocol
 
 from driftwatt.readings import Quality
-from processors.pure.outputs import IntervalEnergy
 
 HOUR_MS = 3_600_000
 BINS = 168
@@ -38,11 +38,6 @@ class SiteCalendar(Protocol):
         """Tell whether `[start_ms, end_ms)` touches an announced shutdown: stored, not learned, not judged."""
 
 
-def believed(interval: IntervalEnergy) -> bool:
-    """Tell whether an interval may be learned and judged; doubtful or thinly covered ones count as missing."""
-    return interval.coverage >= MIN_COVERAGE and not interval.quality & DOUBTFUL
-
-
 class Clock(NamedTuple):
     """A local date: its ordinal, its first instant, the first of the next, and the local number of each of its hours."""
 
@@ -55,12 +50,15 @@ class Clock(NamedTuple):
 class Day(NamedTuple):
     """A local day and the row of the week it uses: holidays use Sunday's, a worked Sunday Wednesday's.
 
-    `base` is the first bin of that row.
+    `base` is the first bin of that row. An hour from `least` up to its number in `most` is plain: neither the gate
+    nor the fast test has anything to say about it.
     """
 
     clock: Clock
     day_class: DayClass
     base: int
+    least: float = inf
+    most: tuple[float, ...] = ()
 
 
 def places_of(at: int) -> bytes:

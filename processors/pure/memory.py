@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processors.pure.baseline import TERMS, WEEK
+from processors.pure.baseline import TERMS
 from processors.pure.channels import CHANNELS, Chart, Seen
 from processors.pure.expected import Shape
 from processors.pure.fast import Usual
@@ -23,7 +23,7 @@ DAYS = 60
 COPIES_DAILY, COPIES_WEEKLY = 14, 70
 COPIES_MOST = 30
 """Copies of all baselines are kept for so many days: of each day, then of the last of each week and of each re-base."""
-WEEK_TERMS = 4
+_new = tuple.__new__
 REST_CLASSES = ("saturday", "off")
 
 
@@ -32,7 +32,7 @@ class Past(NamedTuple):
 
     `at` has a bit for each good hour since `start_ms`, `bins` are their hour-of-week bins (bytes), `kw` their mean
     powers (float32). `day_class` may be `off` by inference. `ys` and `rs` are value and residual per channel in the order
-    of CHANNELS, in shares of L, None where the channel had too few hours; empty before there is a schedule.
+    of CHANNELS, in shares of L; a value is None where the channel had too few hours; both are empty before there is a schedule.
     """
 
     ordinal: int
@@ -43,7 +43,7 @@ class Past(NamedTuple):
     bins: bytes
     kw: array[float]
     ys: tuple[float | None, ...] = ()
-    rs: tuple[float | None, ...] = ()
+    rs: array[float] = array("f")
 
     @property
     def group(self) -> int:
@@ -67,7 +67,7 @@ class Past(NamedTuple):
 class Copy(NamedTuple):
     """The baselines of all channels as they were after a day, one after the other (float32).
 
-    7 terms each, or 4 while the others are zero. `moved`: a chart was re-based on that day, so no other copy stands for it.
+    7 terms each. `moved`: a chart was re-based on that day, so no other copy stands for it.
     """
 
     ordinal: int
@@ -111,8 +111,7 @@ class Memory(NamedTuple):
             if copy.ordinal >= ordinal:
                 break
             found = copy.theta
-        terms = len(found) // len(CHANNELS)
-        return tuple((*found[at : at + terms], *(0.0,) * (TERMS - terms)) for at in range(0, len(found), terms))
+        return tuple(tuple(found[at : at + TERMS]) for at in range(0, len(found), TERMS))
 
     def noted(self, ordinal: int, *, moved: bool) -> Memory:
         """Return the memory with a copy of the present baselines as those after a day."""
@@ -129,17 +128,20 @@ def seen(days: Sequence[Past], channel: int) -> list[Seen]:
     for day in days:
         if len(day.ys) > channel:
             y, r = day.ys[channel], day.rs[channel]
-            if y is not None and r is not None:
+            if y is not None:
                 found.append(Seen(day.ordinal, day.z, y, r, day.group))
     return found
 
 
-def with_copy(copies: Sequence[Copy], ordinal: int, charts: Sequence[Chart], *, moved: bool) -> tuple[Copy, ...]:
-    """Return the copies with one more, or another one for the same day, and older weeks thinned out."""
-    terms = WEEK_TERMS if all(len(chart.ridge.a) == WEEK for chart in charts) else TERMS
-    copy = Copy(ordinal, array("f", [term for chart in charts for term in chart.ridge.theta[:terms]]), moved)
-    fresh, old = ordinal - COPIES_DAILY, ordinal - COPIES_WEEKLY
-    kept = [each for each in copies if each.ordinal > fresh or ((each.moved or each.ordinal % 7 == 0) and each.ordinal > old)]
-    if kept and kept[-1].ordinal == ordinal:
-        kept.pop()
-    return (*kept[-COPIES_MOST:], copy)
+def with_copy(copies: tuple[Copy, ...], ordinal: int, charts: Sequence[Chart], *, moved: bool) -> tuple[Copy, ...]:
+    """Return the copies with one more, or another one for the same day; older weeks are thinned out once a week."""
+    theta = array("f")
+    for chart in charts:
+        theta.extend(chart.ridge.theta)
+    if copies and copies[-1].ordinal == ordinal:
+        copies = copies[:-1]
+    if ordinal % 7 == 0:
+        fresh, old = ordinal - COPIES_DAILY, ordinal - COPIES_WEEKLY
+        kept = [each for each in copies if each.ordinal > fresh or ((each.moved or each.ordinal % 7 == 0) and each.ordinal > old)]
+        copies = tuple(kept[-COPIES_MOST:])
+    return (*copies, _new(Copy, (ordinal, theta, moved)))

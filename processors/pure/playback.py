@@ -6,7 +6,7 @@ for one instant the last wins. Everything kept fits into bytes: a history cut an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import cast
@@ -17,8 +17,8 @@ from processors.pure.codec import Codec
 from processors.pure.csv_rows import HOUR_MS, Row, RowError, Unit
 from processors.pure.detector import Answer, DetectorState
 from processors.pure.event_lines import event_id
-from processors.pure.hours import DayClass, SiteCalendar
-from processors.pure.outputs import Channel, DataFinding, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
+from processors.pure.hours import DOUBTFUL, DayClass, SiteCalendar
+from processors.pure.outputs import Channel, DataFinding, ExpectedPower, Output, Readiness, WasteFinding
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
@@ -108,18 +108,24 @@ class Playback:
 
     def take(self, rows: Iterable[Row]) -> Iterator[Output]:
         """Play rows in ascending order and yield what is said. Raises RowError for one that goes back in time."""
-        begun_ms = self.kept.held.start_ms if self.kept.held else None
+        kept = self.kept
+        held = kept.held
+        begun_ms = held.start_ms if held else None
         for row in rows:
-            held = self.kept.held
-            if held is not None and row.start_ms <= held.start_ms:
-                if row.start_ms == held.start_ms:
-                    yield from self._repeat(held, row)
-                elif begun_ms is None or row.start_ms > begun_ms or held.start_ms > begun_ms:
-                    raise RowError(row.line, "is earlier than the row before; rows must be in ascending order")
-                continue
             if held is not None:
-                yield from self._play(held, row.start_ms)
-            self.kept.held = row
+                start_ms, before_ms = row[1], held[1]
+                if start_ms > before_ms:
+                    said = self._play(held, start_ms)
+                    if said:
+                        yield from said
+                else:
+                    if start_ms == before_ms:
+                        yield from self._repeat(held, row)
+                        held = kept.held
+                    elif begun_ms is None or start_ms > begun_ms or before_ms > begun_ms:
+                        raise RowError(row.line, "is earlier than the row before; rows must be in ascending order")
+                    continue
+            kept.held = held = row
 
     def finish(self) -> Iterator[Output]:
         """Play the last row and close what is open: the data end here."""
@@ -151,30 +157,32 @@ class Playback:
             yield DataFinding(self.rules.settings.meter, "opened", "duplicate", at_ms, row.start_ms, {"line": float(row.line)})
         self.kept.repeated = ((self.kept.repeated or (row.start_ms,))[0], row.start_ms)
 
-    def _play(self, row: Row, next_ms: int | None) -> Iterator[Output]:
-        kept = self.kept
-        if row.value is None:
-            return
-        end_ms = row.start_ms + kept.step_ms
+    def _play(self, row: Row, next_ms: int | None) -> Sequence[Output]:
+        """Play one row; the interval ends where the next one begins, if that is earlier."""
+        kept, rules = self.kept, self.rules
+        _, start_ms, value, temperature, production, holiday, quality = row
+        if value is None:
+            return ()
+        end_ms = start_ms + kept.step_ms
         if next_ms is not None and next_ms < end_ms:
             end_ms = next_ms
-        if kept.due:
-            yield from self._answers(end_ms)
-        kwh = row.value if self.rules.unit == "kwh" else row.value * (end_ms - row.start_ms) / HOUR_MS
-        interval = IntervalEnergy(self.rules.settings.meter, "15m", row.start_ms, end_ms, kwh * 1000, quality=row.quality)
-        settings = self._holiday() if row.holiday else self.rules.settings
-        self.detector, said = detector.on_interval(
-            self.detector, interval, settings, temperature=row.temperature, production=row.production
-        )
+        told = self._answers(end_ms) if kept.due else []
+        kwh = value if rules.unit == "kwh" else value * (end_ms - start_ms) / HOUR_MS
+        settings = self._holiday() if holiday else rules.settings
+        believed = None if quality & DOUBTFUL else kwh
+        self.detector, said = detector.take(self.detector, start_ms, end_ms, believed, settings, temperature, production)
         kept.count += 1
-        kept.valued += not row.quality
-        kept.first_ms = kept.first_ms or row.start_ms
+        if not quality:
+            kept.valued += 1
+        if not kept.first_ms:
+            kept.first_ms = start_ms
         kept.last_ms = end_ms
-        if kept.repeated and row.start_ms - kept.repeated[1] >= EPISODE_MS:
-            yield DataFinding(self.rules.settings.meter, "closed", "duplicate", end_ms, kept.repeated[0])
+        if kept.repeated and start_ms - kept.repeated[1] >= EPISODE_MS:
+            told.append(DataFinding(rules.settings.meter, "closed", "duplicate", end_ms, kept.repeated[0]))
             kept.repeated = ()
         if said:
-            yield from self._heard(said)
+            told += self._heard(said)
+        return told
 
     def _heard(self, said: Iterable[Output]) -> Iterator[Output]:
         for output in said:
@@ -196,12 +204,14 @@ class Playback:
             given.append((opened.at_ms + self.rules.auto_ms, "known"))
         return [(at_ms, opened.channel, opened.since_ms, what) for at_ms, what in given]
 
-    def _answers(self, before_ms: int) -> Iterator[Output]:
+    def _answers(self, before_ms: int) -> list[Output]:
         """Give the answers that are due before the end of the next interval."""
+        told: list[Output] = []
         while self.kept.due and self.kept.due[0][0] < before_ms:
             (at_ms, channel, since_ms, what), *rest = self.kept.due
             self.kept.due = tuple(rest)
-            yield from self.answer(channel, since_ms, what, at_ms)
+            told += self.answer(channel, since_ms, what, at_ms)
+        return told
 
     def _holiday(self) -> Settings:
         if self._festive is None:

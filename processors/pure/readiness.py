@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from operator import mul
+from typing import Literal
 
 from processors.pure.channels import CHANNELS, Chart
 from processors.pure.cholesky import TERMS, effective_parameters
@@ -25,6 +26,7 @@ from processors.pure.outputs import Readiness
 LEARNING, READY = 28, 90
 GOOD_CV, WORST_CV, GOOD_NMBE = 0.30, 1.0, 0.10
 LEAST_SHARE = 0.70
+State = Literal["learning", "provisional", "ready", "not_fit"]
 _TOT = CHANNELS.index("tot")
 
 
@@ -48,7 +50,10 @@ def _errors(sums: tuple[int, float, float], parameters: float, mean: float) -> t
 def judge(meter: str, at_ms: int, charts: Sequence[Chart], valid_days: int, valid_share: float) -> Readiness:
     """Return the readiness of a meter; `valid_share` is the share of recent days that were valid."""
     total = charts[_TOT]
-    return _told(meter, at_ms, _errors(_sums(total), effective_parameters(total.ridge.a), total.mean), (valid_days, valid_share))
+    found = _errors(_sums(total), effective_parameters(total.ridge.a), total.mean)
+    state, missing = _state(found, valid_days, valid_share)
+    cv, nmbe = found or (None, None)
+    return Readiness(meter, at_ms, state, valid_days, cv, nmbe, missing)
 
 
 def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: float) -> bool:
@@ -57,7 +62,7 @@ def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: 
         return False
     total = charts[_TOT]
     sums = _sums(total)
-    return all(_told("", 0, _errors(sums, most, total.mean), (valid_days, valid_share)).state == before for most in (0.0, float(TERMS)))
+    return all(_state(_errors(sums, most, total.mean), valid_days, valid_share)[0] == before for most in (0.0, float(TERMS)))
 
 
 def _sums(total: Chart) -> tuple[int, float, float]:
@@ -65,15 +70,14 @@ def _sums(total: Chart) -> tuple[int, float, float]:
     return len(one) + len(other), sum(one) + sum(other), sum(map(mul, one, one)) + sum(map(mul, other, other))
 
 
-def _told(meter: str, at_ms: int, found: tuple[float, float] | None, days: tuple[int, float]) -> Readiness:
-    valid_days, valid_share = days
-    cv, nmbe = found or (None, None)
+def _state(found: tuple[float, float] | None, valid_days: int, valid_share: float) -> tuple[State, str]:
+    """Return the state and what is missing."""
     if valid_days < LEARNING:
-        return Readiness(meter, at_ms, "learning", valid_days, cv, nmbe)
+        return "learning", ""
     if valid_share < LEAST_SHARE:
-        return Readiness(meter, at_ms, "not_fit", valid_days, cv, nmbe, "days")
-    if cv is None or nmbe is None or cv > WORST_CV:
-        return Readiness(meter, at_ms, "not_fit", valid_days, cv, nmbe, "driver")
-    if valid_days >= READY and cv <= GOOD_CV and abs(nmbe) <= GOOD_NMBE:
-        return Readiness(meter, at_ms, "ready", valid_days, cv, nmbe)
-    return Readiness(meter, at_ms, "provisional", valid_days, cv, nmbe)
+        return "not_fit", "days"
+    if found is None or found[0] > WORST_CV:
+        return "not_fit", "driver"
+    if valid_days >= READY and found[0] <= GOOD_CV and abs(found[1]) <= GOOD_NMBE:
+        return "ready", ""
+    return "provisional", ""

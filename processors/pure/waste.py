@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from driftwatt.alerts import Range
 from processors.pure import expected, hours, ledger
 from processors.pure.channels import CHANNELS, FREEZE, U_CLIP, Chart, Seen, quiet
-from processors.pure.cusum import UP_K
+from processors.pure.cusum import UP_K, limits
 from processors.pure.fast import Fast
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
@@ -89,7 +89,8 @@ def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
     memory = scene.memory
     if not may_open(memory, events):
         return Step(events, memory)
-    if not any(chart.above(scene.settings.threshold) for chart in memory.charts):
+    patient, steep = limits(scene.settings.threshold)
+    if not any(chart.up > patient or chart.steep > steep for chart in memory.charts):
         return Step(events, memory)
     highest = max(range(len(CHANNELS)), key=lambda c: memory.charts[c].score)
     chart = memory.charts[highest]

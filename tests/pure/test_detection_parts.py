@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors import analyse
+from processors import analyse_tasks
 from processors.pure import (
     appraise,
     baseline,
@@ -38,7 +38,7 @@ from processors.pure.outputs import IntervalEnergy
 from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar, watch
 
 EXAMPLES = [
-    analyse,
+    analyse_tasks,
     appraise,
     baseline,
     channels,
