@@ -13,7 +13,8 @@ from typing import Any
 
 from driftwatt.errors import Unavailable
 from processors.adapters import records
-from processors.pipeline import Alarm, Pipeline
+from processors.alarms import Alarm
+from processors.pipeline import Pipeline
 from processors.pure import books
 from processors.pure.gauges import Gauge, of_books
 

@@ -11,30 +11,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
-from driftwatt.errors import PartialWrite, Refused, Unavailable, WireError
-from driftwatt.readings import Reading
-from driftwatt.topics import parse, topic
-from driftwatt.wire import Ack, EdgeState, Hello, from_bytes, read_live, row_bytes, to_bytes
+from driftwatt.errors import Refused, Unavailable, WireError
+from driftwatt.topics import topic
+from driftwatt.wire import Ack, Hello, from_bytes, to_bytes
+from processors.alarms import Alarm, renew
+from processors.between import Errands
 from processors.live import Board
 from processors.patience import Patience
-from processors.ports import Link, Message, SeriesStore, StateFile
+from processors.ports import Link, Mail, Message, SeriesStore, StateFile
 from processors.pure import delivery
 from processors.pure.alerts import NotPossibleError
 from processors.pure.board import Answer
-from processors.pure.commit import NOBODY, Commit, Deed, Kept, SetAside
+from processors.pure.commit import NOBODY, Commit, Deed, Kept
 from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
 from processors.pure.outputs import Output
 from processors.pure.past import NEWEST
 from processors.pure.presence import EdgesNow
+from processors.showing import Showing
+from processors.writing import Writing
 
 log = logging.getLogger(__name__)
 
@@ -45,28 +47,6 @@ SLICE_ROWS = 64
 TICK_S = 1.0
 JOURNAL_NOTE = "journal_applied"
 _T = TypeVar("_T")
-
-
-class Mail(Protocol):
-    """Where messages wait; see processors.adapters.inbox."""
-
-    counted_waiting: asyncio.Event
-    shown_waiting: asyncio.Event
-
-    def counted(self, max_bytes: int) -> list[Message]:
-        """Return the oldest messages that have to be taken in order."""
-
-    def shown(self) -> list[Message]:
-        """Return the messages that only matter while they are new."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """Trouble that lasts: first and last seen, and a text for people."""
-
-    since_ms: int
-    last_ms: int
-    text: str
 
 
 @dataclass(slots=True)
@@ -95,13 +75,17 @@ class Pipeline:
     _journal_kept: int = 0
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _errands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = field(default_factory=deque)
+    _errands: Errands = field(init=False)
+    _writing: Writing = field(init=False)
+    _showing: Showing = field(init=False)
     _cut: bool = False
     _ticked_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.storing = Patience("store", self.clock, self._show_store)
         self.keeping = Patience("state file", self.clock)
+        self._errands, self._writing = Errands(self._wanted), Writing(self.store, self.storing)
+        self._showing = Showing(self.board)
 
     def _show_store(self) -> None:
         self.board.store.ok = not self.storing.trouble
@@ -140,38 +124,19 @@ class Pipeline:
 
     async def run(self) -> None:
         """Work until `stop`, then finish the cycle under way. Cancelling it cuts that cycle; its messages come again."""
-        showing = asyncio.create_task(self._show())
+        showing = asyncio.create_task(self._showing.run(self.mail))
         try:
             while not self.stopping:
                 await self._wait()
                 await self.cycle(self.mail.counted(CYCLE_BYTES))
-                await self._run_errands()
+                await self._errands.run()
         finally:
             showing.cancel()
-            for _, done in self._errands:
-                done.cancel()
+            self._errands.give_up()
 
     async def between(self, work: Callable[[], Awaitable[_T]]) -> _T:
         """Have `run` do some work between two of its cycles, where nothing else changes the plant; returns or raises what it does."""
-        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._errands.append((work, done))
-        self._wanted.set()
-        return await done
-
-    async def _run_errands(self) -> None:
-        while self._errands:
-            work, done = self._errands.popleft()
-            task = asyncio.ensure_future(work())
-            try:
-                await asyncio.wait({task})
-            finally:
-                task.cancel()
-            if done.cancelled() or task.cancelled():
-                done.cancel()
-            elif error := task.exception():
-                done.set_exception(error)
-            else:
-                done.set_result(task.result())
+        return await self._errands.ask(work)
 
     @property
     def stopping(self) -> bool:
@@ -208,7 +173,7 @@ class Pipeline:
         if taken.commit.set_aside:
             last = taken.commit.set_aside[-1]
             taken.alarms["quarantine_growing"] = f"{last.edge}: {last.reason}: {last.detail[:200]}"
-        self._raise_alarms(taken.alarms)
+        renew(self.alarms, taken.alarms, self.clock.now_ms())
         await self.apply(taken, "stored")
 
     async def apply(self, taken: Taken, word: str) -> int:
@@ -217,7 +182,7 @@ class Pipeline:
         Returns how many of `taken.readings` the store will never take.
         """
         self._cut = True
-        accepted = await self._store_readings(taken, word)
+        accepted = await self._writing.readings(taken, self.intake, word, self.clock.now_ms())
         self._overdue(taken)
         products, self._answered, journal = self._answered, Products(), self._journal
         chunks = [accepted[at : at + SLICE_ROWS] for at in range(0, len(accepted), SLICE_ROWS)]
@@ -228,11 +193,11 @@ class Pipeline:
             broker_ms = max(board.broker_since_ms, board.started_ms) if board.broker_connected else None
             edges = EdgesNow.of(board.edges, self.intake.owners, now_ms, broker_ms=broker_ms)
             self.judge.on_tick(now_ms, board.heard_ms, products, started_ms=board.started_ms, edges=edges)
-        await self._store_products(products)
+        await self._writing.products(products)
         await self._commit(taken.commit, products, journal)
         self._cut = False
         self._acknowledge(taken)
-        self._show_taken(taken, products)
+        self._show(taken, products)
         return len(taken.readings) - len(accepted)
 
     def _overdue(self, taken: Taken) -> None:
@@ -249,10 +214,10 @@ class Pipeline:
         self._cut = True
         products, self._answered, journal = self._answered, Products(), self._journal
         self.judge.replaced(meter, state, findings, products)
-        await self._store_products(products)
+        await self._writing.products(products)
         await self._commit(commit, products, journal)
         self._cut = False
-        self._show_taken(Taken(), products)
+        self._show(Taken(), products)
 
     def alerts(self) -> Sequence[Alert]:
         """Return every alert that is kept, open or closed, in any order."""
@@ -291,22 +256,6 @@ class Pipeline:
                 waiter.cancel()
         self._wanted.clear()
 
-    async def _show(self) -> None:
-        while True:
-            await self.mail.shown_waiting.wait()
-            for message in self.mail.shown():
-                self._show_message(message)
-
-    def _show_message(self, message: Message) -> None:
-        try:
-            edge, kind = parse(message.topic)
-            if kind == "live":
-                self.board.on_rows(edge, read_live(message.payload))
-            else:
-                self.board.on_state(from_bytes(EdgeState, message.payload))
-        except WireError as error:
-            log.debug("not shown: %s: %s", message.topic, error)
-
     def _take(self, message: Message, taken: Taken) -> None:
         self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
 
@@ -339,44 +288,6 @@ class Pipeline:
                 await asyncio.sleep(0)
                 until_s = self.clock.monotonic_s() + SLICE_S
 
-    async def _store_readings(self, taken: Taken, word: str) -> list[Reading]:
-        """Store, count and return the readings that the store took; set aside those that it never will."""
-        rejected = await self._written(self.store.write_readings, [*taken.readings, *taken.again])
-        accepted = [reading for at, reading in enumerate(taken.readings) if at not in rejected]
-        books = taken.commit.books
-        for reading in accepted:
-            books[reading.meter, self.intake.day(reading.t_ms), word] += 1
-        for at, reading in enumerate(taken.again, len(taken.readings)):
-            if at not in rejected:
-                books[reading.meter, self.intake.day(reading.t_ms), "replayed"] += 1
-        now_ms = self.clock.now_ms()
-        for at, message in rejected.items():
-            reading, counted = (taken.readings + taken.again)[at], at < len(taken.readings)
-            raw = row_bytes(reading).decode()
-            taken.commit.set_aside.append(SetAside(now_ms, "store", message, raw, meter=reading.meter, t_ms=reading.t_ms, counted=counted))
-            if counted:
-                books[reading.meter, self.intake.day(reading.t_ms), "quarantined"] += 1
-        return accepted
-
-    async def _store_products(self, products: Products) -> None:
-        for write, points in (
-            (self.store.write_intervals, products.intervals),
-            (self.store.write_expected, products.expected),
-            (self.store.write_events, products.events),
-        ):
-            for at, message in (await self._written(write, points)).items():
-                log.warning("store refuses a derived point for ever: %s: %s", points[at], message)
-
-    async def _written(self, write: Callable[[Sequence[Any]], None], points: Sequence[Any]) -> dict[int, str]:
-        """Write until it is done; return which points will never be taken, and why."""
-        if not points:
-            return {}
-        try:
-            await self.storing.until_done(write, points)
-        except PartialWrite as partial:
-            return partial.rejected
-        return {}
-
     async def _commit(self, commit: Commit, products: Products, journal: int) -> None:
         commit.at_ms = self.clock.now_ms()
         self.judge.past(commit)
@@ -388,26 +299,11 @@ class Pipeline:
         if commit:
             await self.keeping.until_done(self.state.commit, commit)
 
+    def _show(self, taken: Taken, products: Products) -> None:
+        self._showing.cycle(taken, products)
+        if products.alerts:
+            self.announce(products.alerts.values())
+
     def _acknowledge(self, taken: Taken) -> None:
         for (edge, epoch), upto in taken.acks.items():
             self.link.publish(topic(edge, "ack"), to_bytes(Ack(edge, epoch, upto, self.by)))
-
-    def _show_taken(self, taken: Taken, products: Products) -> None:
-        for edge, rows in taken.rows.items():
-            self.board.on_rows(edge, rows)
-            if rows:
-                self.board.on_stored(edge, max(row.t_ms for row in rows))
-        for readiness in products.readiness:
-            self.board.on_readiness(readiness)
-        for advice in products.advice:
-            self.board.on_advice(advice)
-        if products.alerts:
-            self.announce(products.alerts.values())
-            self.board.changed("alerts")
-
-    def _raise_alarms(self, found: dict[str, str]) -> None:
-        now_ms = self.clock.now_ms()
-        for code, text in found.items():
-            if code not in self.alarms:
-                log.warning("%s: %s", code, text)
-            self.alarms[code] = Alarm(self.alarms[code].since_ms if code in self.alarms else now_ms, now_ms, text)

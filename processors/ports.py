@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -121,3 +122,16 @@ class Message:
 
     topic: str
     payload: bytes
+
+
+class Mail(Protocol):
+    """Where messages wait, in two lanes; see processors.adapters.inbox."""
+
+    counted_waiting: asyncio.Event
+    shown_waiting: asyncio.Event
+
+    def counted(self, max_bytes: int) -> list[Message]:
+        """Return the oldest messages that have to be taken in order."""
+
+    def shown(self) -> list[Message]:
+        """Return the messages that only matter while they are new."""

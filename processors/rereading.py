@@ -17,7 +17,8 @@ from driftwatt.errors import ConfigError, DriftwattError, WireError
 from driftwatt.hosts import is_loopback
 from driftwatt.wire import Hello, from_bytes
 from processors import quarantine
-from processors.pipeline import Alarm, Pipeline
+from processors.alarms import Alarm
+from processors.pipeline import Pipeline
 from processors.policies import alert_context, policies
 from processors.pure.intake import Intake
 from processors.pure.policy import MeterPolicy

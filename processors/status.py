@@ -14,7 +14,8 @@ from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigErrors
 from processors.adapters import records
 from processors.adapters.folder import STATE, STORE, plant_folder, read_status
-from processors.pipeline import Alarm, Pipeline
+from processors.alarms import Alarm
+from processors.pipeline import Pipeline
 from processors.pure import books
 
 DAY_MS = 86_400_000
