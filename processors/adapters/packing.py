@@ -24,7 +24,7 @@ WAITING, A_SERIES, LONGEST = 65_536, 128, 8640
 """Packing begins when so many points wait, for plants of many meters so many a series; or so many of one series."""
 FEW = 16
 """One series fills up only where few are written together."""
-STEP = 2000
+STEP = 1000
 """Points that move in one transaction, or those of one series."""
 SHAPES = 4096
 

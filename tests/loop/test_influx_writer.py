@@ -98,6 +98,24 @@ def test_a_real_token_check_refuses_a_stranger() -> None:
             store.readings("m1", "active_power", T, T + 1)
 
 
+@pytest.mark.parametrize("profile", ["1.8", "2.7"])
+def test_a_bucket_that_is_not_there_holds_everything_and_answers_no_question(profile: str) -> None:
+    with serving(FakeInflux(profile, bucket="another")) as fake:
+        store = InfluxStore(Server(fake.url, "plant"), "plant-1")
+        with pytest.raises(Refused, match="404"):
+            store.write_readings(rows(3))
+        with pytest.raises(Unavailable, match="not found"):
+            store.readings("m1", "active_power", T, T + 1)
+        store.close()
+
+
+def test_version_3_tells_what_it_is_only_to_those_it_knows() -> None:
+    with store_on(FakeInflux("3-core", token="secret"), token="secret") as store:
+        assert store.generation() == "3"
+    with store_on(FakeInflux("3-core", token="secret"), token="wrong") as store:
+        assert store.generation() == ""
+
+
 def test_a_schema_limit_of_version_3_holds_instead_of_hunting_bad_lines() -> None:
     fake = FakeInflux("3-core", script=[Scripted(422)])
     with store_on(fake) as store, pytest.raises(Refused):

@@ -49,6 +49,8 @@ class FakeInflux:
     max_bytes: int = 25_000_000
     points: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
     types: dict[tuple[str, str], type] = field(default_factory=dict)
+    bucket: str = "plant"
+    """The only one there is; 3 Core makes others as they are written to."""
     breaks_on: str = ""
     """What a line holds on which the server breaks, with 500 and nothing stored."""
     silent: bool = False
@@ -137,8 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         version = {} if self.influx.silent else {"X-Influxdb-Version": VERSIONS[self.influx.profile]}
+        stranger = self.influx.token and self.headers.get("Authorization") != f"Token {self.influx.token}"
         if urlsplit(self.path).path != "/ping":
             self._answer(404, "not found")
+        elif self.influx.profile == "3-core" and stranger:
+            self._answer(401, "unauthorized access")
         elif self.influx.profile == "3-core":
             told = {} if self.influx.silent else {"version": VERSIONS["3-core"]}
             self._answer(200, json.dumps(told).encode())  # tells it in the body
@@ -150,12 +155,20 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         if self.influx.token and self.headers.get("Authorization") != f"Token {self.influx.token}":
             self._answer(401, "unauthorized access")
+        elif parts.path == "/query" and self.influx.profile != "3-core" and parse_qs(body.decode())["db"] != [self.influx.bucket]:
+            self._answer(200 if self.influx.profile == "1.8" else 404, json.dumps({"results": [{"error": "database not found"}]}).encode())
         elif parts.path == "/query":
+            assert parse_qs(body.decode())["epoch"] == ["ms"]
             said = json.dumps(self.influx.query(parse_qs(body.decode())["q"][0])).encode()
             self._answer(200, said)
         elif parts.path == "/api/v2/write":
-            assert parse_qs(parts.query)["precision"] == ["ms"]
-            self._write(body)
+            asked = parse_qs(parts.query)
+            assert asked["precision"] == ["ms"]
+            assert "Content-Encoding" not in self.headers, "gzip costs more than it saves on a LAN"
+            if self.influx.profile != "3-core" and asked["bucket"][0].partition("/")[0] != self.influx.bucket:
+                self._answer(404, f'database "{asked["bucket"][0]}" not found')
+            else:
+                self._write(body)
         else:
             self._answer(404, "not found")
 
