@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.fault_cases import CASES, Case, Missing
-from tests.chaos.herd import Herd, program
+from tests.chaos.herd import Herd
+from tests.chaos.herd_files import program
 from tests.chaos.kills import settle, stored_readings, unbalanced
 from tests.chaos.truth import compare, journal
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,77 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.coded import PROFILE, profile_toml
+from tests.chaos.herd_files import BUS, BUS_METER, EDGE, INFLUX, PLANT, PLANT_METER, die_with_parent, free_port, program
 from tests.chaos.stage import GATEWAYS, METERS, TIMEOUT_S
 
-EDGE = """
-[edge]
-id = "hall-a"
-data_dir = "data"
-clock = "trust"
-profile_dirs = ["profiles"]
-[broker]
-url = "mqtt://127.0.0.1:{broker}"
-[outbox]
-keep = "1h"
-max_bytes = "{max_bytes}"
-when_full = "{when_full}"
-tail = "{tail}"
-commit_every = "300ms"
-"""
-BUS = '[[bus]]\nid = "line-{n}"\nurl = "tcp://127.0.0.1:{port}"\ntimeout = "{timeout}ms"\n'
-BUS_METER = '[[bus.meter]]\nid = "m{n}"\nunit = {n}\nprofile = "' + PROFILE + '"\nevery = "250ms"\n'
-PLANT = """
-[plant]
-id = "chaos"
-name = "Chaos"
-timezone = "Asia/Ho_Chi_Minh"
-data_dir = "data"
-[broker]
-url = "mqtt://127.0.0.1:{broker}"
-[store]
-{store}
-[web]
-listen = "127.0.0.1:{web}"
-[tariff]
-use = "vn-2025-manufacturing-22-110kv"
-schedule = "vn-963-2026"
-[factors]
-use = "vn-grid"
-[calendar]
-use = "two-shift"
-"""
-PLANT_METER = '[[meter]]\nid = "m{n}"\nname = "M{n}"\n'
-INFLUX = """
-reporting-disabled = true
-bind-address = "127.0.0.1:0"
-[meta]
-dir = "{folder}/influx/meta"
-[data]
-dir = "{folder}/influx/data"
-wal-dir = "{folder}/influx/wal"
-query-log-enabled = false
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-{more}
-"""
 DATABASE = "chaos"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def program(name: str) -> str | None:
-    """Return where mosquitto or influxd is, None when it is nowhere."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "driftwatt/bin"
-    places = (os.environ.get("DRIFTWATT_INFLUXD") if name == "influxd" else None, cache / name, Path.home() / "go/bin" / name)
-    found = next((str(place) for place in places if place and Path(place).exists()), None)
-    return found or shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
 class Herd:
@@ -190,7 +120,7 @@ class Herd:
         with (self.folder / out).open("ab") as file:
             self._children[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL if name == "stage" else subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
             )  # fmt: skip
 
     def kill(self, name: str) -> None:
@@ -313,7 +243,3 @@ class Herd:
                 words = {path.name: path.read_text(encoding="utf-8", errors="replace")[-800:] for path in self.folder.glob("*.log")}
                 raise AssertionError(f"not reached in {within_s} s: {what}; {json.dumps(words, indent=1)}")
             time.sleep(0.2)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

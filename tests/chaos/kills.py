@@ -28,7 +28,8 @@ from processors.pure import engine
 from tests.chaos import proxies, store_proxy
 from tests.chaos.coded import CODED
 from tests.chaos.farm import LIES
-from tests.chaos.herd import Herd, program
+from tests.chaos.herd import Herd
+from tests.chaos.herd_files import program
 from tests.chaos.stage import METERS
 from tests.chaos.truth import Compared, compare, journal, not_committed
 

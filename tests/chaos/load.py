@@ -21,7 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
-from tests.chaos.herd import PLANT, Herd, program
+from tests.chaos.herd import Herd
+from tests.chaos.herd_files import PLANT, program
 
 METERS = 400
 P99_MS, LIVE_S, TIMES_LIVE, SLOPE_MB_H = 2000, 5.0, 3.0, 1.0
