@@ -69,7 +69,7 @@ def frozen_broker(herd: Herd) -> None:
     """The broker stands still for fifty seconds: it answers nothing and closes nothing."""
     herd.freeze("broker")
     began = time.monotonic()
-    herd.wait("the edge notices", lambda: not herd.status("edge.toml")["broker"]["connected"], within_s=45)
+    herd.wait("the edge notices", lambda: not herd.status("edge.toml")["broker"]["connected"], within_s=32)
     see("noticed after seconds", round(time.monotonic() - began, 1))
     time.sleep(max(0.0, 50 - (time.monotonic() - began)))
     see("readings that wait", waiting(herd))

@@ -94,7 +94,10 @@ class Bench:
     def look(self) -> None:
         """Look once."""
         at_ms = time.time_ns() // 1_000_000
-        self.course.looks.append(Look(at_ms, self.herd.resident_mb("feeder"), self.herd.resident_mb("process"), self.live_s()))
+        seen = Look(at_ms, self.herd.resident_mb("feeder"), self.herd.resident_mb("process"), self.live_s())
+        self.course.looks.append(seen)
+        with (self.folder / "looks.txt").open("a", encoding="ascii") as file:
+            print(seen.at_ms, seen.edge_mb, seen.plant_mb, seen.live_s, file=file)
 
     def say(self, what: str) -> None:
         """Print one line of progress."""
