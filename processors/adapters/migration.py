@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 VERSION = 2
 """1 had every reading and quarter-hour as a row of its own (its files say 0)."""
+EMPTY = f"PRAGMA auto_vacuum=INCREMENTAL; PRAGMA user_version={VERSION};" + packed.SCHEMA + ROLLUPS
+"""What makes an empty file of today's version."""
 PLAIN = ("energy_1h", "energy_1d", "drivers_1h", "events")
 COPIED = 2880
 _NOT_FIELDS = ("meter", "t")

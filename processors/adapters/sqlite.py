@@ -7,6 +7,7 @@ One connection writes, in one thread at a time; readers of the page use connecti
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,9 +21,9 @@ from driftwatt.alerts import Alert
 from driftwatt.errors import PartialWrite
 from driftwatt.quantities import QUANTITIES
 from driftwatt.readings import Quality, Reading
-from processors.adapters import packed
+from processors.adapters import mending, packed
 from processors.adapters.database import beside, snapshot, told, transaction, written
-from processors.adapters.migration import brought_up_to_date
+from processors.adapters.migration import EMPTY, brought_up_to_date
 from processors.adapters.packing import Packing
 from processors.adapters.rollups import Rollups
 from processors.adapters.shelves import Draft
@@ -41,24 +42,42 @@ FORGET_CHUNKS, SHRINK_PAGES = 50, 500
 """So much leaves in one step of housekeeping: what has to be written in the meantime waits for no more than this."""
 SPARE = 20
 """One page of so many may be free, for what comes."""
+UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""What SQLite says at the start of a file whose bytes were changed."""
 _UNCERTAIN = int(Quality.CLOCK_UNCERTAIN)
 _EXPECTED = ("w", "lo", "hi")
 _T = TypeVar("_T")
 
 
 class SqliteStore:
-    """See processors.ports.SeriesStore. A file of an earlier version is migrated when it is opened."""
+    """See processors.ports.SeriesStore. A file of an earlier version is migrated when it is opened.
+
+    One that cannot be read is set aside; what can be read of it goes on, and the ledger says what is missing.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with told("store"):
-            brought_up_to_date(path)
-            self._db = written(path)
+            try:
+                self._open(path)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode not in UNREADABLE:
+                    raise
+                mending.mended(path, EMPTY, str(error), secrets.token_hex(4))
+                self._open(path)
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def _open(self, path: Path) -> None:
+        brought_up_to_date(path)
+        self._db = written(path)
+        try:
             self._db.executescript(packed.SCHEMA)
             self._rollups = Rollups(self._db)
             self._packing = Packing(self._db)
-        self._idle: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        except BaseException:
+            self._db.close()
+            raise
 
     def write_readings(self, readings: Sequence[Reading]) -> None:
         """See SeriesStore."""

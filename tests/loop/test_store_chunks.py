@@ -253,3 +253,21 @@ def test_a_full_disk_undoes_the_write_and_what_is_in_memory(store: SqliteStore, 
     store.write_readings(many)
     assert len(powers(store, "m1")) == 5100
     assert len(stored_times(path, "m1")) == 5100
+
+
+@pytest.mark.parametrize("at", [3, 40, 108, 4096 * 2 + 5])
+def test_a_file_that_cannot_be_read_is_set_aside_and_what_can_be_read_goes_on(path: Path, at: int) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.write_readings(rows("m1", 0, 300))
+        house(store)
+        store.write_readings(rows("m1", 300, 10))
+    body = bytearray(path.read_bytes())
+    body[at] ^= 0xFF
+    path.write_bytes(bytes(body))
+    with closing(SqliteStore(path)) as store:
+        store.write_readings(rows("m1", 400, 10))
+        assert set(expected(rows("m1", 400, 10))) <= set(powers(store, "m1")) <= set(expected([*rows("m1", 0, 310), *rows("m1", 400, 10)]))
+        aside = list(path.parent.glob("store.sqlite3.damaged-*"))
+        assert aside or len(powers(store, "m1")) == 320, "never silently empty"
+    with closing(SqliteStore(path)) as store:
+        assert set(expected(rows("m1", 400, 10))) <= set(powers(store, "m1"))
