@@ -212,7 +212,7 @@ class _Plant:
         self._link = MqttLink(
             address,
             client_id=f"plant-{self._plant.plant.id}",
-            subscriptions=SUBSCRIPTIONS,
+            subscriptions=(*SUBSCRIPTIONS, *((topic, 1) for topic in _driver_topics(self._plant))),
             on_message=self._inbox.put,
             on_change=self._handed_over(asyncio.get_running_loop()),
         )
@@ -363,6 +363,10 @@ def open_store(plant: PlantFile, folder: Path, data: Folder) -> SeriesStore:
 
     token = chosen.token.reveal(folder) if chosen.token else ""
     return InfluxStore(Server(chosen.url, bucket, chosen.org, token, chosen.server), plant.plant.id)
+
+
+def _driver_topics(plant: PlantFile) -> list[str]:
+    return [driver.source.removeprefix("mqtt:") for driver in plant.driver if driver.source.startswith("mqtt:")]
 
 
 def _accounts(plant: PlantFile, passwords: Mapping[str, str]) -> list[Account]:

@@ -257,7 +257,8 @@ class Pipeline:
         self._wanted.clear()
 
     def _take(self, message: Message, taken: Taken) -> None:
-        self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
+        if not self.judge.heed(message.topic, message.payload, self.clock.now_ms()):
+            self.intake.take(message.topic, message.payload, taken, now_ms=self.clock.now_ms())
 
     def _recalled(self, payload: str) -> Iterable[Hello]:
         try:

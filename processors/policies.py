@@ -7,6 +7,7 @@ asked for follows from the instant given, never from a clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,8 @@ from config.tables import Calendar, Factors, Schedule, Tariff
 from driftwatt.errors import ConfigError
 from processors.pure.alerts import AlertContext
 from processors.pure.calendar import DAY_MINUTES, ClosedWindow, DayCalendar, Shift, day_start_ms, wall_ms
+from processors.pure.csv_rows import RowError, interval_ms, rows
+from processors.pure.drivers import QUARTER_MS, Driven, Drivers, Series
 from processors.pure.policy import DEFAULT_MAX_POWER_W, MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
 from processors.pure.settings import Settings
@@ -43,12 +46,50 @@ def policies(plant: PlantFile, folder: Path, *, now_ms: int) -> dict[str, MeterP
     years = range(year - YEARS_BACK, year + YEARS_AHEAD + 1)
     used = {meter.calendar or plant.calendar.use for meter in plant.meter}
     tables = {use: load_calendar(use, folder) for use in used}
-    out = {}
+    driven, out = drivers(plant, folder), {}
     for meter in plant.meter:
         table = tables[meter.calendar or plant.calendar.use]
         calendar = day_calendar(table, plant.calendar.closed, meter.id, zone, years=years)
-        out[meter.id] = _policy(plant.plant.id, meter, calendar, tariff, factors)
+        out[meter.id] = replace(_policy(plant.plant.id, meter, calendar, tariff, factors), drivers=_driven(plant, meter, driven))
     return out
+
+
+def drivers(plant: PlantFile, folder: Path) -> Drivers:
+    """Return the drivers of a plant, those of files filled. Raises ConfigError for a file that cannot be read."""
+    book = Drivers({driver.id: Series(driver.kind) for driver in plant.driver})
+    for driver in plant.driver:
+        kind, _, where = driver.source.partition(":")
+        if kind == "meter":
+            meter, _, quantity = where.rpartition(".")
+            book.sources[meter] = (*book.sources.get(meter, ()), (quantity, driver.id))
+        elif kind == "mqtt":
+            book.topics[where] = driver.id
+        else:
+            _from_file(book.series[driver.id], folder / where)
+    return book
+
+
+def _from_file(line: Series, path: Path) -> None:
+    """Fill a driver from a CSV of `timestamp,value` (°C, or units made in the interval); longer intervals are spread evenly."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            found = list(rows(text))
+    except (OSError, UnicodeDecodeError, RowError) as error:
+        raise ConfigError("the driver's file cannot be read", file=str(path), found=str(error), allowed="CSV: timestamp,value") from error
+    if not found:
+        return
+    parts = max(1, interval_ms(found) // QUARTER_MS)
+    for row in found:
+        if row.value is None:
+            continue
+        for n in range(parts):
+            line.add(row.start_ms + n * QUARTER_MS + 1, row.value if line.kind == "temperature" else row.value / parts)
+
+
+def _driven(plant: PlantFile, meter: PlantMeter, book: Drivers) -> Driven | None:
+    kinds = {driver.id: driver.kind for driver in plant.driver}
+    mine = {kinds[driver]: book.series[driver] for driver in meter.drivers if driver in kinds}
+    return Driven(book, mine.get("temperature"), mine.get("production")) if mine else None
 
 
 def _policy(site: str, meter: PlantMeter, calendar: DayCalendar, tariff: TariffBook, factors: FactorBook) -> MeterPolicy:

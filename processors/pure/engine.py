@@ -95,6 +95,7 @@ def _judged(state: State, told: Told, policy: MeterPolicy) -> tuple[State, tuple
     for interval in told.intervals:
         outputs.append(interval)
         if interval.kind == "15m":
-            judge, said = detector.on_interval(judge, interval, policy.settings)
+            temperature, production = policy.drivers.at(interval.start_ms) if policy.drivers else (None, None)
+            judge, said = detector.on_interval(judge, interval, policy.settings, temperature=temperature, production=production)
             outputs += said
     return State(state.meter, told.energy, judge), (*outputs, *told.findings)

@@ -22,6 +22,7 @@ from processors.pure.board import Answer
 from processors.pure.calendar import local
 from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
+from processors.pure.drivers import Drivers
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
@@ -75,11 +76,22 @@ class Judge:
     _touched: set[str] = field(default_factory=set)
     _kept: dict[str, DetectorState] = field(default_factory=dict)
     _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _drivers: Drivers | None = None
 
     def __post_init__(self) -> None:
         self._name_plans()
 
+    @property
+    def drivers(self) -> Drivers | None:
+        """What drives meters of this plant; None where nothing does."""
+        return self._drivers
+
+    def heed(self, topic: str, payload: bytes, now_ms: int) -> bool:
+        """Take a message that is a driver's; False for any other."""
+        return self._drivers is not None and self._drivers.message(topic, payload, now_ms)
+
     def _name_plans(self) -> None:
+        self._drivers = next((policy.drivers.book for policy in self.policies.values() if policy.drivers), None)
         known: dict[int, str] = {}
         self.plans = {meter: plan_of(policy, known) for meter, policy in self.policies.items()}
         self._due = set(self.policies)
@@ -103,6 +115,8 @@ class Judge:
         """Go on from what was kept; damaged states are named in `broken`. Raises UnknownMajor for a state of a newer version."""
         self.book = dict(book)
         self._followed = savings.by_meter(book.values())
+        if self._drivers is not None:
+            self._drivers.restore(parts)
         for meter, stored in parts.items():
             if meter in self.policies:
                 try:
@@ -124,8 +138,10 @@ class Judge:
         for meter in self.states:
             self.states.end_run(meter)
         self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in policies.items()}
-        self.context = context
+        self.context, before = context, self._drivers
         self._name_plans()
+        if self._drivers is not None:
+            self._drivers.inherit(before)
         for meter, state in restored.items():
             self.states[meter], self._kept[meter] = state, state.detector
 
@@ -137,6 +153,8 @@ class Judge:
 
     def on_readings(self, readings: Sequence[Reading], products: Products) -> None:
         """Judge readings of listed meters, in order."""
+        if self.drivers is not None:
+            self.drivers.feed(readings)
         self._touched.update(map(_METER, readings))
         for reading in self.states.take(readings):
             self._with_care(reading, products)
@@ -227,7 +245,7 @@ class Judge:
                 out[meter, "detector"] = detector.dump(state.detector)
                 self._kept[meter] = state.detector
         self._touched.clear()
-        return out
+        return out | (self._drivers.parts() if self._drivers else {})
 
     def past(self, commit: Commit) -> None:
         """Add to a commit the moves since the last one, the snapshots due, and what became late. Ask before `parts`.

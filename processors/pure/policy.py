@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from driftwatt.wire import CounterFacts, HelloMeter
 from processors.pure.calendar import DayCalendar
+from processors.pure.drivers import Driven
 from processors.pure.price import FactorBook, TariffBook
 from processors.pure.settings import Settings
 
@@ -26,7 +27,7 @@ class MeterPolicy:
     whatever the meter already applied itself. `max_power_w` (primary side) bounds what a counter can have
     counted. `counters` holds modulus and resolution of counter registers by quantity, `every_ms` and `serial`
     are the edge's word (see `with_hello`). `tariff` and `factors` are None where the plant has none. `ratio` is the
-    factor of power and energy; a step longer than `gap_ms` (three polls, at least 20 minutes) is a gap.
+    factor of power and energy; `drivers` explain the meter's use. A step longer than `gap_ms` (three polls, at least 20 minutes) is a gap.
     """
 
     meter: str
@@ -43,6 +44,7 @@ class MeterPolicy:
     every_ms: int = UNTOLD_EVERY_MS
     counters: Mapping[str, CounterFacts] = field(default_factory=dict)
     serial: str | None = None
+    drivers: Driven | None = field(default=None, compare=False, repr=False)
 
     ratio: float = field(init=False)
     gap_ms: int = field(init=False)

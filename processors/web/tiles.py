@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processors.view import PlantView
+from processors.web import specific
 from processors.web.figures import DOUBTFUL, Bar, Fields, MeterFigure, bar_text
 from processors.web.text import NONE, Text
 
@@ -31,7 +32,7 @@ def tile_fields(view: PlantView, text: Text, figure: MeterFigure) -> Fields:
         )
         beside = say("tile.until", time=told) if told else ""
     elif state == "not_fit" and figure.readiness:
-        note = say("tile.not_fit", driver=say["driver." + figure.readiness.missing])
+        note = say("tile.not_fit", driver=say[specific.lacking(view, figure.meter, figure.readiness)])
     elif not band:
         note = say("tile.learning", day=str(figure.readiness.valid_days if figure.readiness else 0))
     return {

@@ -11,6 +11,8 @@ import pytest
 
 from driftwatt.errors import ConfigError, Unavailable
 from processors.pure.board import Progress
+from processors.pure.drivers import Driven, Drivers, Series
+from processors.pure.outputs import Readiness
 from processors.view import PlantView
 from processors.web.app import build
 from processors.web.openapi import document
@@ -497,3 +499,31 @@ def test_waste_below_the_floor_is_listed_apart_and_not_counted() -> None:
         assert 'class="count zero">0<' in inbox
         assert "57 kWh (38–76)" in inbox.replace("\u00a0", " "), "its band stands beside it"
         assert 'data-act="ack"' not in page.ask("/").text
+
+
+def test_energy_per_unit_stands_on_the_meters_page_and_in_the_report() -> None:
+    line = Series("production")
+    for start in range(at("2026-10-01 00:00"), NOW_MS, 900_000):
+        line.add(start + 1, 50.0)
+
+    with PaperPage() as page:
+        known = {meter: replace(policy, drivers=Driven(Drivers({"d": line}), None, line)) for meter, policy in policies().items()}
+        page.view.follow(page.file, {**policies(), "moulding-1": known["moulding-1"]})
+        text = page.ask("/meters/moulding-1?lang=en&range=week").text.replace("\u00a0", " ")
+        assert re.search(r"Specific energy</b> 0\.\d{3} kWh per unit · 3\d,\d{3} units · before 0\.\d{3}", text)
+        assert "Specific energy" not in page.ask("/meters/moulding-2?lang=en").text
+        report = page.ask("/reports?month=2026-11&lang=en").text
+        assert "kWh per unit" in report
+        assert report.count("<td>Máy ép nhựa 1</td>") == 1
+
+
+@pytest.mark.parametrize(
+    ("meter", "missing", "told"),
+    [("compressor-1", "driver", "production"), ("chiller-1", "driver", "outdoor temperature"), ("office", "days", "more valid days")],
+)
+def test_a_baseline_that_is_not_fit_says_which_driver_would_help_it(meter: str, missing: str, told: str) -> None:
+    def unfit(page: PaperPage) -> None:
+        page.board.readiness[meter] = Readiness(meter, NOW_MS, "not_fit", 60, 1.4, 0.2, missing)
+
+    with PaperPage(alerts=(), change=unfit) as page:
+        assert f"needs {told}" in page.ask("/?lang=en").text

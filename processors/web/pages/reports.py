@@ -16,10 +16,10 @@ from processors.pure import monthly
 from processors.pure.calendar import day_start_ms, local
 from processors.pure.monthly import PERIODS, Account
 from processors.view import PlantView
-from processors.web import alert_text, report_rows
+from processors.web import alert_text, report_rows, specific
 from processors.web.report_rows import Month
 from processors.web.site import Site
-from processors.web.text import Text
+from processors.web.text import NONE, Text
 
 ASKED = re.compile(r"(\d{4})-(\d{2})")
 OLDEST = date(2000, 1, 1)
@@ -115,8 +115,23 @@ async def reports(request: Request) -> Response:
         shifts=report_rows.shifts(text, month),
         waste=report_rows.waste(view, text, month, view.now_ms()),
         quality=report_rows.quality(view, text, month),
+        specific=await _specific(view, text, month),
         sign=text.words["rep.sign"].split(" / "),
     )
+
+
+async def _specific(view: PlantView, text: Text, month: Month) -> list[tuple[str, ...]]:
+    """Return meter, units, kWh, kWh per unit now and in the month before, of the meters whose production is known."""
+    found = []
+    before = day_start_ms(view.zone, (month.first - timedelta(days=1)).replace(day=1))
+    for meter in view.plant.meter:
+        now = await specific.of(view, meter.id, month.start_ms, month.until_ms)
+        if now is None:
+            continue
+        was = await specific.of(view, meter.id, before, month.start_ms)
+        values = [text.number(each.value, 3) if each and each.value is not None else NONE for each in (now, was)]
+        found.append((meter.name, text.number(now.units), text.number(month.meters[meter.id].kwh), *values))
+    return found
 
 
 def title(text: Text, first: date) -> str:
