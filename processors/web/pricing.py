@@ -12,6 +12,8 @@ from processors.web.kpis import PERIODS
 from processors.web.text import Text
 
 LOOK_BACK_DAYS = 7
+SAME = 0.25
+"""Power and energy that differ by more come from different parts of the day: then no product of them is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ async def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
         rows.append(
             (
                 word,
-                energy_told(text, part, excess, kwh),
+                energy_told(text, part, excess, kwh, hours=alert.per_day.get("hours")),
                 f"× {text.number(price, 0 if text.currency == 'VND' else 4)}",
                 _accounts(text, part * price),
             )
@@ -66,10 +68,10 @@ async def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
     )
 
 
-def energy_told(text: Text, part_kwh: float, excess_kw: float, day_kwh: float) -> str:
+def energy_told(text: Text, part_kwh: float, excess_kw: float, day_kwh: float, *, hours: float | None = None) -> str:
     """Return kWh as power times hours; as kWh alone where the day's kWh are not of that power (it would need over 24 h)."""
     kwh = f"{text.number(part_kwh, 2)}\u00a0kWh"
-    if not 0 < day_kwh <= excess_kw * 24:
+    if not 0 < day_kwh <= excess_kw * 24 or (hours and abs(excess_kw * hours - day_kwh) > SAME * day_kwh):
         return kwh
     return f"{text.power(excess_kw)} × {text.number(part_kwh / excess_kw, 1)}\u00a0h = {kwh}"
 

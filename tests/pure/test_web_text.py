@@ -76,6 +76,8 @@ def test_dates_and_clocks_are_the_plants() -> None:
 def test_energy_is_power_times_hours_only_where_a_day_has_that_many() -> None:
     assert plain(energy_told(EN, 45.45, 13.4, 166.7)) == "13.4 kW × 3.4 h = 45.45 kWh"
     assert plain(energy_told(EN, 628.79, 13.2, 808.65)) == "628.79 kWh"
+    assert plain(energy_told(EN, 2.53, 90.0, 57.0, hours=8.0)) == "2.53 kWh", "the power is of other hours than the energy"
+    assert plain(energy_told(EN, 4.0, 7.1, 57.0, hours=8.0)) == "7.1 kW × 0.6 h = 4.00 kWh"
 
 
 @pytest.mark.parametrize(("seconds", "vi"), [(4, "4 s"), (840, "14 phút"), (11_000, "3 h"), (180_000, "2 ngày"), (-3, "0 s")])
