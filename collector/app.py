@@ -32,10 +32,10 @@ from collector.status import edge_folder
 from config.broker import broker_address
 from config.edge import EdgeFile
 from config.profiles import Profile
-from driftwatt import __version__
+from driftwatt import __version__, daemon
 from driftwatt.adapters import control
 from driftwatt.clock import Clock
-from driftwatt.errors import DriftwattError, Unavailable, meant_for_people
+from driftwatt.errors import DriftwattError, Unavailable
 from driftwatt.quantities import QUANTITIES
 from driftwatt.wire import CounterFacts, Hello, HelloMeter
 
@@ -47,18 +47,7 @@ DRAIN_S = 5.0
 def run(file: Path, *, clock: Clock, once: bool = False) -> int:
     """Run the edge of `file` until SIGTERM or SIGINT, or for one cycle. Returns the exit code. Raises ConfigError(s)."""
     edge = _Edge(file, clock)
-    try:
-        return asyncio.run(edge.main(once=once))
-    except KeyboardInterrupt:
-        return 130
-    except DriftwattError:
-        raise
-    except Exception as error:
-        known = meant_for_people(error)
-        if known is not None:
-            raise known from error
-        log.error("the collector failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
-        return 1
+    return daemon.run("collector", edge.main(once=once))
 
 
 class _Edge:
@@ -100,11 +89,11 @@ class _Edge:
                     await poller.once()
             else:
                 await self._until_told(group, reporter)
-            await _end(daemons[:1])
+            await daemon.end(daemons[:1])
             await committer.drain()
             await outbox.ledger_lines(1)  # a commit that was under way is over when this answers
             fine = await forwarder.drain(DRAIN_S if once or forwarder.connected else 0.0)
-            await _end(daemons)
+            await daemon.end(daemons)
         return _summary(self._buses.pollers(), everything=fine) if once else 0
 
     async def _listen_to_commands(self, forwarder: Forwarder) -> None:
@@ -192,12 +181,6 @@ def _size(edge: EdgeFile) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
 
 
 def _summary(pollers: Sequence[BusPoller], *, everything: bool) -> int:

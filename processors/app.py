@@ -15,27 +15,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from config.broker import broker_address
 from config.loader import load_plant
 from config.plant import PlantFile
-from driftwatt import __version__
+from driftwatt import __version__, daemon
 from driftwatt.adapters import control
-from driftwatt.adapters.bells import Bells
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock, SystemClock
-from driftwatt.errors import ConfigError, DriftwattError, Unavailable, meant_for_people
+from driftwatt.errors import ConfigError, DriftwattError, Unavailable
 from driftwatt.topics import alert_topic, every_edge
 from processors import errands, rebuilding, rereading
 from processors.adapters.child import BrokerChild
 from processors.adapters.folder import STATE, Folder, plant_folder, read_status
 from processors.adapters.inbox import Inbox
 from processors.adapters.page import Page
-from processors.adapters.sqlite import SqliteStore
 from processors.adapters.state import SqliteState
 from processors.gauges import Gauges
+from processors.house import keep_house, open_store
 from processors.live import Board
 from processors.pipeline import Pipeline
 from processors.policies import alert_context, policies
@@ -58,8 +56,6 @@ ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
 ERRAND_S = 120.0
 """Longest that a command waits for the daemon; what it asked for is done all the same."""
-HOUSE_KEEPING_AT = (3, 10)
-"""Local time, when plants are quiet."""
 SUBSCRIPTIONS = (
     (every_edge("hello"), 1),
     (every_edge("state"), 1),
@@ -78,17 +74,7 @@ def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = F
     plant = load_plant(file)
     folder = Folder(plant_folder(file, plant.plant.data_dir, plant.plant.id))
     try:
-        return asyncio.run(_Plant(plant, file, folder, clock).main(history, once=once, bar=bar))
-    except KeyboardInterrupt:
-        return 130
-    except DriftwattError:
-        raise
-    except Exception as error:
-        known = meant_for_people(error)
-        if known is not None:
-            raise known from error
-        log.error("the processor failed: %s: %s", type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
-        return 1
+        return daemon.run("processor", _Plant(plant, file, folder, clock).main(history, once=once, bar=bar))
     finally:
         folder.close()
 
@@ -181,14 +167,15 @@ class _Plant:
         )
         passwords = {user.name: user.password.reveal(self._file.parent) for user in self._plant.web.user}
         gauges = Gauges(self._pipeline, self._folder.state, lambda: (self._inbox.bytes, self._inbox.let_go))
-        await self._pipeline.audit("processor", "started", __version__)
         scraper = self._plant.web.metrics_token.reveal(self._file.parent) if self._plant.web.metrics_token else ""
         web = build(view, accounts=_accounts(self._plant, passwords), gauges=gauges.read, audit=self._pipeline.audit, scraper=scraper)
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
+        await self._pipeline.audit("processor", "started", __version__)
+        house = keep_house(self._pipeline, self._plant.plant.timezone, self._plant.store.raw_retention)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
-            daemons = [group.create_task(one) for one in (self._write_status(), self._keep_house(), self._listen_to_commands())]
+            daemons = [group.create_task(one) for one in (self._write_status(), house, self._listen_to_commands())]
             daemons.append(group.create_task(rebuilding.follow(self._pipeline)))
             daemons.append(group.create_task(gauges.audit_books()))
             daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
@@ -198,7 +185,7 @@ class _Plant:
             log.info("stopping")
             self._pipeline.stop()
             await asyncio.wait({work}, timeout=DRAIN_S)
-            await _end([work, leaving, *daemons])
+            await daemon.end([work, leaving, *daemons])
             await self._leave()
             web.state.site.hub.close()
             page.stop()
@@ -300,25 +287,6 @@ class _Plant:
                 log.debug("%s", error)
             await asyncio.sleep(1.0)
 
-    async def _keep_house(self) -> None:
-        """Let the embedded store remove, pack and shrink in short steps between writes, now and every night."""
-        store, bells = self._pipeline.store, Bells(ZoneInfo(self._plant.plant.timezone))
-        if not isinstance(store, SqliteStore):
-            return
-        rung = bells.every_day(*HOUSE_KEEPING_AT)
-        bells.start()
-        try:
-            while True:
-                before_ms = self._clock.now_ms() - round(self._plant.store.raw_retention * 1000)
-                while await self._pipeline.storing.until_done(store.keep_house, self._clock.now_ms(), before_ms):
-                    pass
-                await self._pipeline.keeping.until_done(self._pipeline.state.forget_past, before_ms)
-                log.info("the house is kept: readings of before %d are gone, days that are over are packed", before_ms)
-                await rung.wait()
-                rung.clear()
-        finally:
-            bells.stop()
-
     @property
     def connected(self) -> bool:
         return self._link is not None and self._link.connected
@@ -351,20 +319,6 @@ class _Plant:
                 self.publish(topic, b"", retain=True)
 
 
-def open_store(plant: PlantFile, folder: Path, data: Folder) -> SeriesStore:
-    """Return the store that the plant file asks for. Raises ConfigError, Unavailable."""
-    chosen = plant.store
-    if chosen.kind == "sqlite":
-        return SqliteStore(data.store)
-    bucket = chosen.bucket or chosen.database
-    if not chosen.url or not bucket:
-        raise ConfigError("an InfluxDB store needs url and bucket (or database)", key="store", found=f"url {chosen.url}, bucket {bucket}")
-    from processors.adapters.influx import InfluxStore, Server  # noqa: PLC0415 - 28 MB that only plants with InfluxDB need
-
-    token = chosen.token.reveal(folder) if chosen.token else ""
-    return InfluxStore(Server(chosen.url, bucket, chosen.org, token, chosen.server), plant.plant.id)
-
-
 def _driver_topics(plant: PlantFile) -> list[str]:
     return [driver.source.removeprefix("mqtt:") for driver in plant.driver if driver.source.startswith("mqtt:")]
 
@@ -378,10 +332,3 @@ def _listen(text: str) -> tuple[str, int]:
     if not port.isdecimal() or not host:
         raise ConfigError("listen is not understood", key="web.listen", found=repr(text), allowed='"127.0.0.1:8080"')
     return host.strip("[]"), int(port)
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    tasks = list(tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

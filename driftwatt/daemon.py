@@ -1,0 +1,40 @@
+"""What the two daemons share at their ends: how a run becomes an exit code, and how tasks are ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from driftwatt.errors import DriftwattError, meant_for_people
+
+log = logging.getLogger(__name__)
+
+
+def run(name: str, main: Coroutine[Any, Any, int]) -> int:
+    """Run a daemon's main to its end and return the exit code: its own, 130 after an interrupt, 1 for what nobody foresaw.
+
+    Raises errors that are meant for people. Only here everything is caught: the last word of a daemon is a line of the log.
+    """
+    try:
+        return asyncio.run(main)
+    except KeyboardInterrupt:
+        return 130
+    except DriftwattError:
+        raise
+    except Exception as error:
+        known = meant_for_people(error)
+        if known is not None:
+            raise known from error
+        log.error("the %s failed: %s: %s", name, type(error).__name__, error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
+        return 1
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are over."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
