@@ -2,7 +2,8 @@
 
 An edge sends its epochs oldest first, each to its end. An older epoch that advances after a younger one began
 therefore comes from another box, unless one box said in its hello that it holds both and that the older one
-reaches that far: a box that was asked to send again after the plant lost some of its state.
+reaches that far: a box that was asked to send again after the plant lost some of its state. Which of two is the older
+a plant that lost state may have wrong; the hello of a box that holds both is right.
 """
 
 from __future__ import annotations
@@ -54,9 +55,18 @@ def advanced(
     """Return the conflicts after `older` advanced to `upto`; `begun` are the younger epochs with rows already taken."""
     out = dict(conflicts)
     for younger in begun:
-        if not same_box(hellos, older, younger, upto):
+        if not same_box(hellos, older, younger, upto) and not in_order(hellos, younger, older):
             out[younger] = Conflict(older, upto, now_ms)
     return out
+
+
+def in_order(hellos: Hellos, first: str, second: str) -> bool:
+    """Tell whether a box said that it holds both epochs, and `first` is the older one."""
+    for spans in hellos:
+        names = [span.epoch for span in spans]
+        if first in names and second in names[names.index(first) :]:
+            return True
+    return False
 
 
 def explained(conflicts: Mapping[str, Conflict], hellos: Hellos) -> dict[str, Conflict]:

@@ -74,6 +74,8 @@ class SimEdge:
         self.sql = sqlite3.connect(":memory:", isolation_level=None)
         self.sql.deserialize(saved[0])
         self.truth = saved[1].copy()
+        # The epoch under way on the image went on elsewhere: as far as a plant can tell, its end belongs to another box.
+        self.truth.epochs -= {name for (name,) in self.sql.execute("SELECT epoch FROM epochs ORDER BY no DESC LIMIT 1")}
         self.start()
 
     def poll(self) -> None:

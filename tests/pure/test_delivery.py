@@ -218,6 +218,15 @@ def test_one_box_that_sends_again_for_a_restored_plant_is_not_taken_for_two() ->
     assert len(applied(actions)) == 23
 
 
+def test_a_restored_plant_that_has_two_epochs_the_wrong_way_round_believes_the_hello_it_remembers() -> None:
+    state = delivery.begin([delivery.Checkpoint("hall-a", B, 0, 5)])
+    state = delivery.recall(state, "hall-a", (EpochSpan(A, 1, 20), EpochSpan(B, 1, 5)))
+    state, actions = feed(state, batch(1, 20), batch(6, 3, epoch=B))
+    assert not [action for action in actions if isinstance(action, IdentityAlarm)]
+    assert len(applied(actions)) == 23
+    assert not state.edges["hall-a"].conflicts
+
+
 def test_a_hello_that_explains_a_conflict_ends_it() -> None:
     state, _ = delivery.on_hello(delivery.begin(), "hall-a", (EpochSpan(A, 1, 2),))
     state, _ = feed(state, batch(1, 1), batch(1, 1, epoch=B), batch(2, 1))
