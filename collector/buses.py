@@ -114,9 +114,8 @@ class Buses:
         )  # fmt: skip
 
     def _remember(self, setup: Setup, bus: Bus) -> Callable[[str, Found], None]:
-        by_id = {meter.id: meter for meter in bus.meter}
-
-        def remember(meter: str, found: Found) -> None:
-            self._findings.remember(bus.id, by_id[meter].unit, setup.hashes[by_id[meter].profile], found)
+        def remember(name: str, found: Found) -> None:
+            meter = next(meter for meter in bus.meter if meter.id == name)
+            self._findings.remember(bus.id, meter.unit, setup.hashes[meter.profile], found)
 
         return remember

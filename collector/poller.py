@@ -60,7 +60,7 @@ class BusPoller:
         self._phase_s = pace.phase_s
         self._meters = [PolledMeter(plan) for plan in plans]
         self._asker = Asker(link, pace)
-        self._proof = Proof(sentinels if link.shared else (), self._asker)
+        self._proof = Proof(sentinels, self._asker) if link.shared else None
         self._searcher = Searcher(bus_id, self._asker, search)
         for meter in self._meters:
             self._searcher.recall(meter)
@@ -83,7 +83,7 @@ class BusPoller:
                 await self._cycle(self._due())
                 if self.connected:
                     await self._rest(self._clock.sleep_until(min([meter.due_s for meter in self._meters])))
-            if rows := self._proof.rest():
+            if self._proof is not None and (rows := self._proof.rest()):
                 await self._hand_over(rows)
         finally:
             self.connected = False
@@ -181,23 +181,23 @@ class BusPoller:
             row = await self._poll(meter, now_s)
             if row is not None:
                 rows.append(row)
-                if not self._link.shared and self._clock.monotonic_s() - since_s > HAND_OVER_S:
+                if self._proof is None and self._clock.monotonic_s() - since_s > HAND_OVER_S:
                     await self._hand_over(rows)
                     rows, since_s = [], self._clock.monotonic_s()
-        if self._link.shared:
-            self._proof.add(rows)
-            rows = await self._proved()
+        if self._proof is not None:
+            rows = await self._proved(self._proof, rows)
         if rows:
             await self._hand_over(rows)
 
-    async def _proved(self) -> list[Row]:
-        """Return the rows that may be handed over."""
+    async def _proved(self, proof: Proof, rows: list[Row]) -> list[Row]:
+        """Return the rows that may be handed over, of these and those that wait."""
+        proof.add(rows)
         if not self.connected or self._stopping:
-            return self._proof.rest()
-        rows, fault = await self._proof.settle(self._meters, self._clock.monotonic_s())
+            return proof.rest()
+        good, fault = await proof.settle(self._meters, self._clock.monotonic_s())
         if fault is not None:
             await self._lose_link(fault)
-        return rows
+        return good
 
     async def _hand_over(self, rows: list[Row]) -> None:
         self._live(rows)

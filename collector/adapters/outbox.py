@@ -216,7 +216,7 @@ class Outbox:
         wal_pages = max(16, min(256, self._max_bytes // PAGE_BYTES // 16))
         sql.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         sql.execute("PRAGMA journal_mode = WAL")
-        sql.execute("PRAGMA cache_size = -1000")
+        sql.execute("PRAGMA cache_size = -500")
         sql.execute(f"PRAGMA wal_autocheckpoint = {wal_pages}")
         sql.execute(f"PRAGMA journal_size_limit = {wal_pages * PAGE_BYTES}")
         self._tables = Tables(sql, self.epoch)
