@@ -16,16 +16,21 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 KEPT_ASIDE = 3
+ADDED = ("counted", "crc")
+"""Columns that files of earlier versions lack."""
 _REST = ("-wal", "-shm", "")
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
 
-def damage(path: Path) -> str:
-    """Return what is wrong with a file, empty when nothing is or there is none."""
+def damage(path: Path, schema: str) -> str:
+    """Return what is wrong with a file, empty when nothing is or there is none. A wrong bit may also rename a column."""
     if not path.exists() or not path.stat().st_size:
         return ""
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as db:
             said = [row[0] for row in db.execute("PRAGMA quick_check(3)")]
+            if said == ["ok"]:
+                said = [f"{table} has no {column}" for table, column in _renamed(db, schema)] or said
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         code = getattr(error, "sqlite_errorcode", None)
         return "" if code not in (None, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else str(error) or "unreadable"
@@ -40,7 +45,7 @@ def mended(path: Path, schema: str, why: str, stamp: str) -> str:
     with closing(sqlite3.connect(fresh, isolation_level=None)) as into:
         into.execute("PRAGMA synchronous=FULL")
         into.executescript(schema)
-        tables = [name for (name,) in into.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
+        tables = [name for (name,) in into.execute(_TABLES)]
         with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as old:
             for table in tables:
                 kept[table] = _copied(old, into, table)
@@ -62,23 +67,32 @@ def sealed(edge: str, epoch: str, age: int, upto: int) -> int:
     return zlib.crc32(f"{edge} {epoch} {age} {upto}".encode())
 
 
+def _renamed(db: sqlite3.Connection, schema: str) -> Iterator[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:")) as right:
+        right.executescript(schema)
+        for (table,) in right.execute(_TABLES).fetchall():
+            there = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+            wanted = [row[1] for row in right.execute(f"PRAGMA table_info({table})")]
+            yield from ((table, name) for name in wanted if there and name not in (*there, *ADDED))
+
+
 def _age(path: Path) -> float:
     return path.stat().st_mtime
 
 
 def _copied(old: sqlite3.Connection, into: sqlite3.Connection, table: str) -> int:
     with suppress(sqlite3.DatabaseError):
-        names = [row[1] for row in into.execute(f"PRAGMA table_info({table})")]
-        there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}
-        names = [name for name in names if name in there]
-        key = ", ".join(row[1] for row in into.execute(f"PRAGMA table_info({table})") if row[5]) or "rowid"
-        columns = ", ".join(f'"{name}"' for name in names)
-        marks = ", ".join("?" * len(names))
+        columns = into.execute(f"PRAGMA table_info({table})").fetchall()
+        there = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+        # By place, not by name: a wrong bit may have renamed one, and what was added later stands last.
+        names = ", ".join(f'"{row[1]}"' for row in columns[: len(there)])
+        marks = ", ".join("?" * min(len(there), len(columns)))
+        key = ", ".join(f'"{there[row[0]]}"' for row in columns if row[5]) or "rowid"
         count = 0
         into.execute("BEGIN")
-        for row in _both_ends(old, f"SELECT {columns} FROM {table} NOT INDEXED", key):  # noqa: S608 - names of our own schema
+        for row in _both_ends(old, f"SELECT * FROM {table} NOT INDEXED", key):  # noqa: S608 - a name of our own schema
             with suppress(sqlite3.IntegrityError):
-                count += into.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row).rowcount  # noqa: S608 - ours
+                count += into.execute(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", row).rowcount  # noqa: S608 - ours
         into.execute("COMMIT")
         return count
     if into.in_transaction:

@@ -64,7 +64,7 @@ class SqliteState:
     def __init__(self, path: Path) -> None:
         self._damage: list[str] = []
         with told("state file"):
-            if why := mending.damage(path):
+            if why := mending.damage(path, SCHEMA):
                 self._damage.append(mending.mended(path, SCHEMA, why, secrets.token_hex(4)))
             self._db = written(path)
             self._db.executescript(SCHEMA)

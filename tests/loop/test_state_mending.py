@@ -118,6 +118,19 @@ def test_a_page_that_cannot_be_read_costs_what_lies_on_it(plant: Path, before: t
     assert sum(row.n for row in books if row.what == "stored") == ROWS
 
 
+def test_a_column_that_a_wrong_bit_renames_is_known_by_its_place(plant: Path, before: tuple[Path, dict[str, bytes]]) -> None:
+    raw = (plant / "state.sqlite3").read_bytes()
+    at = raw.index(b"after_ms INT, what TEXT, body TEXT")
+    (plant / "state.sqlite3").write_bytes(raw.replace(b"after_ms INT, what TEXT, body TEXT", b"after_ms INT, what TEXT, cody TEXT", 1))
+    found, pipeline = state_after(plant)
+    assert at
+    assert found == before[1]
+    assert "move has no body" in pipeline.standing["state_damaged"].text
+    close(pipeline)
+    books = records.book_rows(plant / "state.sqlite3", "2000-01-01")
+    assert sum(row.n for row in books if row.what == "stored") == ROWS
+
+
 def test_no_flipped_bit_stops_a_plant_or_changes_its_state_without_a_word(before: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:
     raw = (before[0] / "state.sqlite3").read_bytes()
     dice = random.Random(3)
