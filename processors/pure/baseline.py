@@ -4,7 +4,7 @@
     A ← λA + w z zᵀ,  b ← λb + w y z,  θ = (A + R)⁻¹ b
 
 R keeps weather, production and weekday effects at zero until the data speak. λ is 1 at first, then halves the
-past in 60 *learned* days: a frozen or silent month forgets nothing. Source: docs/detection.md, "Baseline".
+past in 90 *learned* days: a frozen or silent month forgets nothing. Source: docs/detection.md, "Baseline".
 Sums run in one order in float64 and the Cholesky is our own: bit for bit the same everywhere.
 """
 
@@ -17,7 +17,7 @@ from processors.pure.cholesky import ALL, RIDGE, TERMS, WEEK, solve
 
 __all__ = ["FORGET", "RIDGE", "TERMS", "WEEK", "Pairs", "Ridge", "dot", "huber_weight", "learn", "pairs", "shift_level"]
 
-FORGET = 2.0 ** (-1.0 / 60.0)
+FORGET = 2.0 ** (-1.0 / 90.0)
 HUBER = 2.0
 HUBER_FROM = 14
 REBASE_KEEP = 0.3

@@ -11,10 +11,16 @@
 Each chart adds up twice: patiently (k = 0.3, for what is small and lasts) and steeply (k = 1, for what is large);
 learning is frozen by the patient one alone.
 
-Residual, standardised and pre-whitened (docs/detection.md, "Residual"):
+Residual, standardised and pre-whitened (docs/detection.md, "Residual"). A load wanders by itself, so two local
+levels of r are followed, each an EW mean of weight 0.1 whose steps are held inside ± 0.3 s: ℓ of the calm days and
+m of all days. Scale and ρ are those of f = r − ℓ, for a load that stands off its baseline is not a noisier one; and
+where it stands lower than its baseline, waste begins at the lower level:
 
-    s = max(1.4826·median|r|, q90|r|/1.645, 0.004·|ȳ|)    u = clip(r/s, ±5)
+    s = max(1.4826·median|f|, q90|f|/1.645, 0.004·|ȳ|)    u = clip((r − min(0, m))/s, ±5)
     e = clip((u − ρ·u_prev)/√(1 − ρ²), ±4)                S ← max(0, S + e − k)
+    ℓ ← ℓ + 0.1 clip(r − ℓ, ±3s)  on calm days            m ← m + 0.1 clip(r − m, ±3s)  on every day
+
+Source: local level as in exponentially weighted charts (S. W. Roberts 1959; C. C. Holt 1957); weights by the bench.
 """
 
 from __future__ import annotations
@@ -43,6 +49,7 @@ RHO_LEAST, RHO_MOST = 20, 0.8
 MEAN_WEIGHT = 1 / 28
 DOWN_DAYS, DOWN_SCORE = 14, 3.0
 REBASE_MOST = 14
+LEVEL_WEIGHT, LEVEL_CLIP = 0.1, 3.0
 
 _new = tuple.__new__
 _U_LEAST, _U_MOST = round(-U_CLIP * U_STEP), round(U_CLIP * U_STEP)
@@ -73,9 +80,9 @@ def _mean(kw: Sequence[float], chosen: bytes, least: int, level: float) -> float
 class Chart(NamedTuple):
     """One channel's memory.
 
-    `mean` is ȳ; `working` and `other` are the last calm residuals of the two day groups, `echo` the last calm u,
-    `last_u` that of the last day (in steps); `up`, `steep` and `down` are the sums, `run` and `down_run` the days
-    since they left zero, `since` the ordinal of the first day of the present run of `up`.
+    `mean` is ȳ; `working` and `other` are the last calm f of the two day groups, `echo` the last calm f/s,
+    `last_u` the u of the last day (in steps); `level` is ℓ, `below` is m; `up`, `steep` and `down` are the sums,
+    `run` and `down_run` the days since they left zero, `since` the ordinal of the first day of the present run of `up`.
     """
 
     ridge: Ridge = Ridge()
@@ -90,11 +97,13 @@ class Chart(NamedTuple):
     down_run: int = 0
     since: int = 0
     steep: float = 0.0
+    level: float = 0.0
+    below: float = 0.0
 
     @property
     def score(self) -> float:
         """log10 ARL₀ of the upward sums, the higher of the patient and the steep one."""
-        return max(cusum.score(self.up), cusum.score(self.steep, cusum.STEEP_K) - cusum.STEEP_SURER)
+        return max(cusum.score(self.up), cusum.score(self.steep, cusum.STEEP_K))
 
     @property
     def calm(self) -> bool:
@@ -162,17 +171,17 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
 
     `active` lets the CUSUM run; before, every day is learned.
     """
-    ridge, mean, working, other, echo, last_u, up, down, run, down_run, since, steep = chart
+    ridge, mean, working, other, echo, last_u, up, down, run, down_run, since, steep, level, below = chart
     z, products, group, ordinal, active, forget = today
     r = y - baseline.dot(ridge.theta, z)
     ready = ridge.n >= PUSH_FROM and up <= _CALM
+    fresh = r - level
     if ready and group == 0:
-        working = working.pushed(r, WINDOW)
+        working = working.pushed(fresh, WINDOW)
     elif ready:
-        other = other.pushed(r, WINDOW)
+        other = other.pushed(fresh, WINDOW)
     s = _sigma(other, working, mean) if group else _sigma(working, other, mean)
-    u = round(r / s * U_STEP)
-    u = _U_LEAST if u < _U_LEAST else min(_U_MOST, u)
+    u = _steps((r - below if below < 0.0 else r) / s)
     if active:
         rho = echo.correlation(RHO_LEAST, RHO_MOST)
         e = (u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)) if rho else u / U_STEP
@@ -182,7 +191,9 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
         steep += e - cusum.STEEP_K
         up, down, steep = max(0.0, up), max(0.0, down), max(0.0, steep)
     if ready:
-        echo = echo.pushed(u, WINDOW)
+        echo = echo.pushed(_steps(fresh / s), WINDOW)
+        level += LEVEL_WEIGHT * _held(r - level, LEVEL_CLIP * s)
+    below += LEVEL_WEIGHT * _held(r - below, LEVEL_CLIP * s)
     since = since if run and up > 0 else ordinal
     run = run + 1 if up > 0 else 0
     down_run = down_run + 1 if down > 0 else 0
@@ -190,7 +201,16 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
         weight = baseline.huber_weight(r, s, ridge.n)
         mean = y if ridge.n == 0 else mean + MEAN_WEIGHT * (y - mean)
         ridge = baseline.learn(ridge, z, products, y, weight=weight, forget=forget)
-    return _new(Chart, (ridge, mean, working, other, echo, u, up, down, run, down_run, since, steep)), r
+    return _new(Chart, (ridge, mean, working, other, echo, u, up, down, run, down_run, since, steep, level, below)), r
+
+
+def _steps(u: float) -> int:
+    steps = round(u * U_STEP)
+    return _U_LEAST if steps < _U_LEAST else min(_U_MOST, steps)
+
+
+def _held(value: float, limit: float) -> float:
+    return -limit if value < -limit else min(value, limit)
 
 
 def fallen(chart: Chart) -> bool:
@@ -207,12 +227,12 @@ def rebase(chart: Chart, days: Sequence[Seen]) -> Chart:
         weight = baseline.huber_weight(r, s, ridge.n)
         mean = day.y if ridge.n == 0 else mean + MEAN_WEIGHT * (day.y - mean)
         ridge = baseline.learn(ridge, day.z, baseline.pairs(day.z), day.y, weight=weight, forget=baseline.FORGET)
-    return quiet(chart._replace(ridge=ridge, mean=mean))
+    return quiet(chart._replace(ridge=ridge, mean=mean, level=0.0, below=0.0))
 
 
 def quiet(chart: Chart) -> Chart:
-    """Return the chart with its sums at zero."""
-    return chart._replace(up=0.0, down=0.0, run=0, down_run=0, steep=0.0)
+    """Return the chart with its sums at zero, judged from the baseline itself again."""
+    return chart._replace(up=0.0, down=0.0, run=0, down_run=0, steep=0.0, below=max(0.0, chart.below))
 
 
 def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:

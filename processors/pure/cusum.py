@@ -17,8 +17,6 @@ from functools import lru_cache
 
 UP_K = 0.3
 STEEP_K = 1.0
-STEEP_SURER = 1.0
-"""So many decades of run length more are asked of the steep sum: real residuals have heavier tails than normal ones."""
 DOWN_K = 0.5
 OVERSHOOT = 1.166
 
@@ -68,6 +66,6 @@ def limits(threshold: float) -> tuple[float, float]:
     """Return the patient and the steep sum above which the score is above a threshold.
 
     >>> [round(total, 1) for total in limits(6.0)]
-    [19.0, 7.2]
+    [19.0, 6.1]
     """
-    return total_of(threshold), total_of(threshold + STEEP_SURER, STEEP_K)
+    return total_of(threshold), total_of(threshold, STEEP_K)

@@ -27,7 +27,7 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION = 4
+VERSION = 5
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
 _HEAD = struct.Struct("<iqBBI3f")

@@ -1,21 +1,21 @@
 """The event ledger: how much energy a waste event has cost so far, with its 90 % band, hour by hour.
 
-The clean reference is θ of the day before `since`, for every channel, frozen. δ_c is the mean residual against
+The clean reference is θ* of every channel (reference.py), frozen. δ_c is the mean residual against
 it over the n valid days since then (those before the alarm too). Energy by parts (docs/detection.md, "Energy"):
 
     no schedule                      W = 24 n δ_base if base opened the event, else 24 n δ_tot
     opened by on or tot, δ_on > 2 δ_off and significant                W = Σ_d h_on(d) δ_on(d)
     δ_off > 0 and (opened by base, off or edge, or δ_off significant):
-        δ_on > δ_off/2               W = n (H_off + H_on) δ_off       round the clock: off-hours are the cleaner gauge
+        δ_on > δ_off/2               W = 24 n (δ_base/s_base² + δ_off/s_off²) / (1/s_base² + 1/s_off²)    round the clock
         else δ_deep < δ_edge/2       W = Σ_d h_edge(d) δ_edge(d)      early start or late stop
         else                         W = Σ_d h_off(d) δ_off(d)        off-hours only
     otherwise                        W = Σ_d h_on(d) δ_on(d)
 
-    half-width = 5.5 · 24 · L · s_tot · √((1+ρ)/(1−ρ) · (n + n²/87))
+    half-width = 7.1 · 24 · L · s_tot · √((1+ρ)/(1−ρ) · (n + n²/130))
 
 h(d) are the channel's hours on the weekday of day d, so that a weekend counts with its own hours. Channels are
-never summed: base ⊂ off ⊂ tot. Nor are the open events of one meter: an older one counts against its own, older reference
-and so includes what the younger ones count.
+never summed: base ⊂ off ⊂ tot; round the clock two gauges of the same kW are averaged by their scatter. Nor are the
+open events of one meter: an older one counts against its own, older reference and so includes what the younger ones count.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from processors.pure.outputs import Channel
 from processors.pure.robust import clip
 from processors.pure.schedule import EDGE, RUNNING, Schedule
 
-BAND_FACTOR = 5.5
+BAND_FACTOR = 7.1
 REFERENCE_DAYS = 1 / (1 - FORGET)
 RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
 RESOLVED_CLIP = 2.5
@@ -148,13 +148,19 @@ def _energy(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> tuple[
     working = event.channel in ("on", "tot") and on.delta > 2 * off.delta and _significant(on, charts[ON])
     if not working and off.delta > 0 and (event.channel in ("base", "off", "edge") or _significant(off, charts[OFF])):
         if on.delta > off.delta / 2:
-            return "all", 24.0 * n * off.delta, 24.0
+            return "all", 24.0 * n * _round_the_clock(sums, charts), 24.0
         deep_hours = off.hours - edge.hours
         deep = (off.energy - edge.energy) / deep_hours if deep_hours > 0 else 0.0
         if edge.delta > 0 and deep < edge.delta / 2:
             return "edge", edge.energy, edge.hours / max(edge.n, 1)
         return "off", off.energy, off.hours / max(off.n, 1)
     return "on", on.energy, on.hours / max(on.n, 1)
+
+
+def _round_the_clock(sums: Sequence[Sums], charts: Sequence[Chart]) -> float:
+    """Return the excess that base load and off-hours show together, the steadier one counting more."""
+    trust = [1.0 / charts[c].sigma(0) ** 2 for c in (BASE, OFF)]
+    return (trust[0] * sums[BASE].delta + trust[1] * sums[OFF].delta) / (trust[0] + trust[1])
 
 
 def _significant(sums: Sums, chart: Chart) -> bool:

@@ -2,6 +2,8 @@
 
     CV(RMSE) = √(Σ r² / (n − p)) / ȳ      NMBE = Σ r / ((n − p) ȳ)      p = tr((A + R)⁻¹ A)
 
+over the last calm days. The charts keep f = r − ℓ (channels.py), so r is taken as f + ℓ with ℓ of today.
+
 | state | condition | effect |
 |---|---|---|
 | learning | fewer than 28 valid days | no waste events |
@@ -66,8 +68,10 @@ def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: 
 
 
 def _sums(total: Chart) -> tuple[int, float, float]:
-    one, other = total.working.order, total.other.order
-    return len(one) + len(other), sum(one) + sum(other), sum(map(mul, one, one)) + sum(map(mul, other, other))
+    one, other, level = total.working.order, total.other.order, total.level
+    count, first = len(one) + len(other), sum(one) + sum(other)
+    second = sum(map(mul, one, one)) + sum(map(mul, other, other))
+    return count, first + count * level, second + 2 * level * first + count * level * level
 
 
 def _state(found: tuple[float, float] | None, valid_days: int, valid_share: float) -> tuple[State, str]:

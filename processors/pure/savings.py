@@ -20,7 +20,7 @@ The reference stands on both sides, so its own error (1/87) cancels. Looked at 1
 It came back when, after two days or more without it, three days in a row are above half of the waste.
 
 >>> half_width(10.0, 7, 14) > 10.0, round(half_width(10.0, 60, 90), 2)
-(True, 9.93)
+(True, 10.68)
 """
 
 from __future__ import annotations

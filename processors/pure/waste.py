@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
-from processors.pure import expected, hours, ledger
+from processors.pure import expected, hours, ledger, reference
 from processors.pure.channels import CHANNELS, FREEZE, U_CLIP, Chart, Seen, quiet
 from processors.pure.cusum import UP_K, limits
 from processors.pure.fast import Fast
@@ -139,7 +139,8 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     shape, level = memory.shape or expected.Shape(), (memory.schedule or NO_SCHEDULE).level
     usual = expected.week(shape, level)
     sigma = memory.charts[CHANNELS.index(channel)].sigma(0)
-    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", memory.clean_before(since[0]), usual, sigma)
+    clean = reference.clean_reference(memory, since[0])
+    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, sigma)
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
