@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import repeat
 
 import numpy as np
 
@@ -59,10 +60,8 @@ def intervals_of(kind: str, meter: str, found: tuple[Times, dict[str, Floats]]) 
     lists = {name: column.astype(np.int64).tolist() if name in _WHOLE else numbers(column) for name, column in columns.items()}
     ends = (starts + columns["length_ms"].astype(np.int64)).tolist()
     middle = [lists[name] for name in INTERVAL_FIELDS[2:-1]]
-    return [
-        IntervalEnergy(meter, kind, start, end, *rest)  # type: ignore[arg-type]  # the caller took kind from the closed list
-        for start, end, *rest in zip(starts.tolist(), ends, *middle, lists["q"], lists["rev"], strict=True)
-    ]
+    columns_in_order = (starts.tolist(), ends, *middle, lists["q"], lists["rev"])
+    return list(map(IntervalEnergy, repeat(meter), repeat(kind), *columns_in_order))
 
 
 def numbers(column: Floats) -> list[float | None]:
