@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: install i
 
 ALERT = compressor_alert().id
 PATHS = {
+    "reports": "/reports?month=2026-10",
     "overview": "/",
     "meters": "/meters",
     "meter, day": "/meters/compressor-3",
@@ -33,14 +34,15 @@ OVERFLOW = """() => {
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   const beyond = [...document.querySelectorAll('main *, header *')].filter((e) => {
     const r = e.getBoundingClientRect(), s = getComputedStyle(e);
-    if (!r.width || !r.height || s.position === 'fixed' || e.closest('.tabs, .scroll, svg, .sr, .u-wrap')) return false;
+    if (!r.width || !r.height || s.position === 'fixed' || e.closest('.tabs, .scroll, .scroll-x, svg, .sr, .u-wrap')) return false;
     return r.right > innerWidth + 0.5 || r.left < -0.5;
   }).map((e) => e.tagName + '.' + e.className);
   return {wide, beyond: beyond.slice(0, 5)};
 }"""
 
 CLIPPED = """() => [...document.querySelectorAll('body *')].filter((e) => {
-  if (e.closest('svg, .uplot, .sr, .sprite, .tabs, .scroll, dialog:not([open]), details:not([open]) > :not(summary), .skip')) return false;
+  if (e.closest('svg, .uplot, .sr, .sprite, .tabs, .scroll, .scroll-x, .skip')) return false;
+  if (e.closest('dialog:not([open]), details:not([open]) > :not(summary)')) return false;
   const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
   if (!own || !e.clientWidth || getComputedStyle(e).display.startsWith('inline')) return false;
   return e.scrollWidth > e.clientWidth + 1 || (getComputedStyle(e).overflow !== 'visible' && e.scrollHeight > e.clientHeight + 1);
