@@ -27,11 +27,11 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION = 5
+VERSION = 6
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
-_HEAD = struct.Struct("<iqBBI3f")
-_EVEN, _JUDGED = 8, 16
+_HEAD, _DRIVERS = struct.Struct("<iqBBI"), struct.Struct("<3f")
+_EVEN, _JUDGED, _DRIVEN = 8, 16, 32
 
 
 def dump(state: DetectorState) -> bytes:
@@ -70,23 +70,24 @@ def _joined(memory: object, state: object) -> DetectorState:
 
 
 def _pack_past(day: Past) -> tuple[bytes, array[float]]:
-    """Return a day as one string of 38 bytes and its residuals, and its hours, which the calm week often shares."""
+    """Return a day as one string of 18 bytes, its drivers and residuals, and its hours, which the calm week often shares."""
     base = day.bins[0] - day.bins[0] % 24
     even = day.bins == bytes(base + place for place in places_of(day.at))
-    flags = _CLASSES.index(day.day_class) | (_EVEN if even else 0) | (_JUDGED if day.rs else 0)
-    head = _HEAD.pack(day.ordinal, day.start_ms, flags, base // 24, day.at, *day.z[4:])
+    flags = _CLASSES.index(day.day_class) | (_EVEN if even else 0) | (_JUDGED if day.rs else 0) | (_DRIVEN if any(day.z[4:]) else 0)
+    head = _HEAD.pack(day.ordinal, day.start_ms, flags, base // 24, day.at) + (_DRIVERS.pack(*day.z[4:]) if flags & _DRIVEN else b"")
     rs = struct.pack(f"<{len(day.rs)}f", *day.rs)
     return head + rs + (b"" if even else day.bins), day.kw
 
 
 def _unpack_past(data: bytes, kw: array[float]) -> Past:
-    ordinal, start_ms, flags, row, at, *drivers = _HEAD.unpack_from(data)
-    place = _HEAD.size
+    ordinal, start_ms, flags, row, at = _HEAD.unpack_from(data)
+    drivers = _DRIVERS.unpack_from(data, _HEAD.size) if flags & _DRIVEN else (0.0, 0.0, 0.0)
+    place = _HEAD.size + (_DRIVERS.size if flags & _DRIVEN else 0)
     rs = array("f", struct.unpack_from(f"<{len(channels.CHANNELS)}f", data, place) if flags & _JUDGED else ())
     place += 4 * len(rs)
     bins = bytes(24 * row + each for each in places_of(at)) if flags & _EVEN else data[place:]
     day_class = _CLASSES[flags & 7]
-    return Past(ordinal, start_ms, day_class, regressors(day_class, tuple(drivers)), at, bins, kw, (), rs)
+    return Past(ordinal, start_ms, day_class, regressors(day_class, drivers), at, bins, kw, (), rs)
 
 
 def _pack_calm(day: Calm) -> tuple[int | bytes, array[float]]:

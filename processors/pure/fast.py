@@ -52,11 +52,17 @@ class Usual(NamedTuple):
         return Usual(mean, spread, (low + high) / 2, floor)
 
     def quiet_up_to(self, off: bytes, base: int, most: float) -> tuple[float, ...]:
-        """Return the highest powers of 24 bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
-        row = slice(base, base + len(off))
-        means, spreads = np.frombuffer(self.mean, np.float32)[row], np.frombuffer(self.spread, np.float32)[row]
-        tops = np.minimum(means + _SURELY * np.maximum(spreads, max(self.typical / 2, self.floor)), most)
-        return tuple(np.where(np.frombuffer(off, np.bool_), tops, most).tolist())
+        """Return the highest powers of the bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
+        means, spreads, least = self.mean, self.spread, max(self.typical / 2, self.floor)
+        tops = []
+        for b, idle in enumerate(off, base):
+            top = most
+            if idle:
+                v = spreads[b]
+                calm = means[b] + _SURELY * (max(least, v))
+                top = min(most, calm)
+            tops.append(top)
+        return tuple(tops)
 
     def scale(self, b: int) -> float:
         """Return s of a bin."""

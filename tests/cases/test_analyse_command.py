@@ -178,3 +178,29 @@ def test_a_file_that_is_not_there_is_said_and_the_others_are_analysed(tmp_path: 
     assert main(["analyse", str(tmp_path / "none.csv"), str(csv), "--jobs", "1", "--out", str(tmp_path / "out")]) == 1
     assert "No such file" in capsys.readouterr().err
     assert (tmp_path / "out" / "m.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("2026-07-06T01:00:00Z,4e15", "line 3: value '4e15' is beyond what can be"),
+        ("2026-07-06T01:00:00Z,inf", "line 3: value 'inf' is not a number"),
+        ("2026-07-06T01:00:00Z," + "9" * 70_000, "line 3: is longer than 65536 characters"),
+        ("2026-13-06T01:00:00Z,4", "line 3: timestamp '2026-13-06T01:00:00Z' is not ISO 8601"),
+        ("2026-07-06T25:00:00Z,4", "line 3: timestamp '2026-07-06T25:00:00Z' is not ISO 8601"),
+    ],
+)
+def test_a_row_that_cannot_be_is_named_with_its_line(row: str, problem: str, tmp_path: Path, capsys: Capture) -> None:
+    csv = _written(tmp_path / "m.csv", ["2026-07-06T00:00:00Z,4", row, "2026-07-06T02:00:00Z,4"])
+    assert main(["analyse", str(csv), "--out", str(tmp_path / "out.jsonl")]) == 1
+    assert problem in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_gaps_and_mixed_intervals_are_taken_as_they_are(tmp_path: Path) -> None:
+    rows = [f"2026-07-{6 + n // 24:02d}T{n % 24:02d}:00:00Z,4" for n in range(96) if not 30 <= n < 60]
+    halves = sorted([*rows, *(row.replace(":00:00Z,4", ":30:00Z,2") for row in rows[-10:])])
+    out = tmp_path / "out.jsonl"
+    assert main(["analyse", str(_written(tmp_path / "m.csv", halves)), "--out", str(out)]) == 0
+    last = _lines(out)[-1]
+    assert (last["type"], last["rows"], last["valid_days"]) == ("summary", 76, 1)
