@@ -75,7 +75,7 @@ def _learned(policy: MeterPolicy, until_ms: int) -> detector.DetectorState:
 
 @dataclass
 class BusyEdge:
-    """What one edge sends: rounds of readings of 20 values, in messages as the collector packs them.
+    """What one edge sends: rounds of readings of 20 values, in messages as the collector packs them; each call goes on.
 
     `commit_rows` rows are packed at a time, as the collector does with what one commit brought; 0 packs all at once,
     as it does with what waited during an outage.
@@ -87,6 +87,7 @@ class BusyEdge:
     commit_rows: int = 0
     _dice: random.Random = field(default_factory=lambda: random.Random(7))
     _seq: int = 0
+    _done: int = 0
 
     def hellos(self) -> list[Message]:
         facts = {name: CounterFacts(modulus_wh=99_999_999_990.0, resolution_wh=10.0) for name in COUNTERS}
@@ -96,7 +97,8 @@ class BusyEdge:
         return [Message(topic(EDGE, "hello"), to_bytes(hello)) for hello in told]
 
     def rows(self, rounds: int) -> Iterator[Reading]:
-        for step in range(rounds):
+        done, self._done = self._done, self._done + rounds
+        for step in range(done, done + rounds):
             t_ms = self.start_ms + step * self.every_ms
             for number, name in enumerate(self.names):
                 yield Reading(name, t_ms + number, self._values(step, number), {}, 350)
