@@ -184,3 +184,20 @@ def test_nothing_is_learned_from_a_step_that_was_never_answered() -> None:
     assert event.days == pytest.approx(30, abs=1)
     base = state.memory.charts[0]
     assert base.ridge.theta[0] == pytest.approx(event.clean[0][0], rel=0.05)
+
+
+def test_a_plain_hour_says_what_a_careful_one_would() -> None:
+    state, said = detector.begin(SETTINGS), list[Output]()
+    for each in wasteful():
+        if state.day is not None:
+            state = state._replace(day=state.day._replace(least=math.inf))
+        state, outputs = detector.on_interval(state, each, SETTINGS)
+        said += outputs
+    assert [_rounded(e) for e in said if isinstance(e, WasteFinding)] == [_rounded(e) for e in heard() if isinstance(e, WasteFinding)]
+    assert [e for e in said if not isinstance(e, WasteFinding | ExpectedPower)] == [
+        e for e in heard() if not isinstance(e, WasteFinding | ExpectedPower)
+    ]
+
+
+def _rounded(finding: WasteFinding) -> tuple[object, ...]:
+    return finding.state, finding.channel, finding.at_ms, finding.since_ms, round(finding.kwh.value, 6)
