@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from functools import cache
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -24,7 +25,7 @@ from driftwatt.wire.fields import (
     first_line,
     refuse_constant,
 )
-from driftwatt.wire.rows import ROW, RawRow, row_list
+from driftwatt.wire.rows import RawRow, any_row, row_list
 
 
 class _Header(TypedDict, total=False):
@@ -38,7 +39,11 @@ class _Header(TypedDict, total=False):
     replay: bool
 
 
-_HEADER: TypeAdapter[_Header] = TypeAdapter(_Header)
+@cache
+def _header_check() -> TypeAdapter[_Header]:
+    return TypeAdapter(_Header)
+
+
 _ONLY_READINGS = frozenset((Reading,))
 _Rows = tuple[tuple[tuple[int, Row], ...], tuple[tuple[int, str, str], ...], int]
 
@@ -85,7 +90,7 @@ def read_live(payload: bytes) -> tuple[Reading | FailedPoll, ...]:
 def read_row(raw: bytes) -> Row:
     """Return the row in its JSON. Raises WireError `row`."""
     try:
-        return _row(ROW.validate_json(raw))
+        return _row(any_row().validate_json(raw))
     except (ValidationError, RecursionError) as error:
         raise WireError("row", first_line(error)) from error
 
@@ -135,7 +140,7 @@ def _rows_one_by_one(body: bytes, seq: int) -> _Rows:
     at = seq
     for raw in whole:
         try:
-            row = _row(ROW.validate_python(raw))
+            row = _row(any_row().validate_python(raw))
         except (ValidationError, WireError) as error:
             bad.append((at, first_line(error), json.dumps(raw)[:4096]))
             at += 1
@@ -149,7 +154,7 @@ def _header(raw: bytes) -> _Header:
     try:
         loose = json.loads(raw, parse_constant=refuse_constant)
         check_major(loose.get("v") if isinstance(loose, dict) else None)
-        header = _HEADER.validate_python(loose)
+        header = _header_check().validate_python(loose)
     except (ValueError, RecursionError, MemoryError) as error:
         raise WireError("header", first_line(error)) from error
     missing = [key for key in ("edge", "epoch", "base", "seq", "n", "crc") if key not in header]

@@ -34,13 +34,16 @@ class RawRow(TypedDict, total=False):
     k: Annotated[int, Field(ge=1, le=MAX_SEQS, strict=True)]
 
 
-ROW: TypeAdapter[RawRow] = TypeAdapter(RawRow)
+@cache
+def any_row() -> TypeAdapter[RawRow]:
+    """Return what checks one row; made at first use: it costs megabytes, and an edge reads no rows."""
+    return TypeAdapter(RawRow)
 
 
 @cache
 def row_list() -> SchemaValidator:
     """Return what checks a list of rows and makes Readings of those that are; made at first use: it costs milliseconds."""
-    return SchemaValidator(core_schema.list_schema(core_schema.union_schema([_reading(), ROW.core_schema], mode="left_to_right")))
+    return SchemaValidator(core_schema.list_schema(core_schema.union_schema([_reading(), any_row().core_schema], mode="left_to_right")))
 
 
 def _reading() -> core_schema.CoreSchema:
