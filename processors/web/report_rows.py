@@ -196,7 +196,7 @@ def waste(view: PlantView, text: Text, month: Month, now_ms: int) -> list[Row]:
     rows.append(
         (
             say["rep.total"], "", f"≈ {text.number(energy)}", str(text.about(money)), "",
-            "", say("sav.per_year", what=str(text.about(years))) if years else "",
+            "", say("saved.per_year", what=str(text.about(years))) if years else "",
         )
     )  # fmt: skip
     return rows

@@ -8,7 +8,12 @@ from driftwatt.alerts import Alert, Range, Saving, Verdict
 from processors.pure import savings
 from processors.web.text import NBSP, NONE, Text
 
-WORDS = {"verified": "state.verified", "within_band": "sav.within_band", "not_seen": "state.not_verified", "no_data": "state.insufficient"}
+WORDS = {
+    "verified": "state.verified",
+    "within_band": "saved.within_band",
+    "not_seen": "state.not_verified",
+    "no_data": "state.insufficient",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ def word(text: Text, alert: Alert, now_ms: int) -> str:
     if state == "verifying":
         return text.words("state.verifying", day=str(min(savings.LOOKS[0], max(1, -(-(now_ms - saving.fixed_ms) // savings.DAY_MS)))))
     if state == "verified" and not saving.claim:
-        return text.words["sav.estimate_stands"]
+        return text.words["saved.estimate_stands"]
     return text.words[WORDS[state]]
 
 
@@ -48,31 +53,31 @@ def panel(text: Text, alert: Alert, now_ms: int) -> Panel | None:
     concluded = bool(saving.verdicts)
     return Panel(
         savings.state(alert),
-        say["sav.verified" if saving.claim else "sav.estimate"],
+        say["saved.verified" if saving.claim else "saved.estimate"],
         word(text, alert, now_ms),
-        per_day(text, value) if saving.days else say["sav.none_yet"],
-        "" if not saving.days else year(text, saving, value) if concluded else say["sav.provisional"],
+        per_day(text, value) if saving.days else say["saved.none_yet"],
+        "" if not saving.days else year(text, saving, value) if concluded else say["saved.provisional"],
         rows,
-        say("sav.method", date=text.date(alert.since_ms, year=True), before=per_day(text, saving.before), days=str(saving.before_days)),
+        say("saved.method", date=text.date(alert.since_ms, year=True), before=per_day(text, saving.before), days=str(saving.before_days)),
     )
 
 
 def _row(text: Text, saving: Saving, day: int) -> tuple[str, str, str, str]:
     say = text.words
     had = next((verdict for verdict in saving.verdicts if verdict.day == day), None)
-    lead = say("sav.after", days=str(day))
+    lead = say("saved.after", days=str(day))
     if had is None:
-        return lead, say("sav.due", date=text.date(saving.fixed_ms + day * savings.DAY_MS)), "", ""
+        return lead, say("saved.due", date=text.date(saving.fixed_ms + day * savings.DAY_MS)), "", ""
     return (
         lead,
         _outcome(text, saving, had),
         per_day(text, had.kwh) if had.days else NONE,
-        say("sav.coverage", pct=text.percent(had.coverage)),
+        say("saved.coverage", pct=text.percent(had.coverage)),
     )
 
 
 def _outcome(text: Text, saving: Saving, had: Verdict) -> str:
-    key = "sav.estimate_stands" if had.outcome == "verified" and not saving.claim else WORDS[had.outcome]
+    key = "saved.estimate_stands" if had.outcome == "verified" and not saving.claim else WORDS[had.outcome]
     return text.words[key]
 
 
@@ -86,8 +91,8 @@ def per_day(text: Text, value: Range) -> str:
 def year(text: Text, saving: Saving, value: Range) -> str:
     """Return the money and CO2e of a year."""
     money, co2 = savings.per_year(saving, value), savings.co2e_per_year(saving, value)
-    told = [text.words("sav.per_year", what=str(text.about(money.value)))] if money else []
-    told += [text.words("sav.per_year", what=str(text.co2(co2)))] if co2 and co2 > 0 else []
+    told = [text.words("saved.per_year", what=str(text.about(money.value)))] if money else []
+    told += [text.words("saved.per_year", what=str(text.co2(co2)))] if co2 and co2 > 0 else []
     return " · ".join(told)
 
 
@@ -99,5 +104,5 @@ def cell(text: Text, alert: Alert, now_ms: int) -> tuple[str, str]:
     state = savings.state(alert)
     if state in {"verified", "within_band"}:
         value = saving.verdicts[-1].kwh
-        return per_day(text, value), year(text, saving, value) if state == "verified" else text.words["sav.within_band"]
+        return per_day(text, value), year(text, saving, value) if state == "verified" else text.words["saved.within_band"]
     return word(text, alert, now_ms), ""
