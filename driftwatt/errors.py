@@ -3,7 +3,8 @@
 DriftwattError
 ├── ConfigError     a file, key or argument is wrong; exit 2
 ├── WireError       a payload cannot be taken as it is: quarantine, count, acknowledge
-│   └── UnknownMajor    a payload of a newer major version: held, never acknowledged
+│   ├── UnknownMajor    a payload of a newer major version: held, never acknowledged
+│   └── Outdated        a state kept by an earlier version: made again from what is stored
 ├── Unavailable     the other side cannot be reached now; try again, after `wait_s` if given
 ├── Refused         the other side said no; trying the same again is pointless
 ├── PartialWrite    some points were accepted, `rejected` says which were not and why
@@ -68,6 +69,10 @@ class WireError(DriftwattError):
 
 class UnknownMajor(WireError):
     """A payload of an unknown major version. It stays at the sender until somebody upgrades."""
+
+
+class Outdated(WireError):
+    """A kept state of an earlier version, which this program does not read. What it says follows from stored readings."""
 
 
 @dataclass(eq=False)

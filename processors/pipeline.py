@@ -106,6 +106,9 @@ class Pipeline:
 
     async def _own_up(self, kept: Kept) -> None:
         """Tell what of the state was damaged, leave a line in the books, and have what is missing made again from the store."""
+        self._tell_outdated()
+        for meter in self.judge.again:
+            self.judge.overdue(meter, NEWEST)
         damage = (*kept.damage, *(f"the state of {meter}: {why}" for meter, why in self.judge.broken.items()))
         if not damage:
             return
@@ -113,10 +116,18 @@ class Pipeline:
         self.standing["state_damaged"] = Alarm(now_ms, now_ms, "; ".join(damage)[:2000])
         log.error("state damaged: %s", "; ".join(damage)[:2000])
         for meter in self.judge.policies.keys() - self.judge.states.keys():
+            self.judge.again.add(meter)
             self.judge.overdue(meter, NEWEST)
         line = Commit(at_ms=now_ms)
         line.books[NOBODY, self.intake.day(now_ms), "state_damaged"] += len(damage)
         await self.keeping.once(self.state.commit, line)
+
+    def _tell_outdated(self) -> None:
+        meters: dict[str, list[str]] = {}
+        for meter, why in sorted(self.judge.outdated.items()):
+            meters.setdefault(why, []).append(meter)
+        for why, names in meters.items():
+            log.warning("kept by an earlier version (%s), judged again from the store: %s", why, ", ".join(names))
 
     async def noted(self, key: str) -> int:
         """Return a number committed earlier under `key`, 0 if none was."""

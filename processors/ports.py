@@ -87,10 +87,10 @@ class StateFile(Protocol):
         """Return the answers with a number above `after`, in order."""
 
     def snapshot(self, meter: str, before_ms: int) -> Snapshot | None:
-        """Return the newest snapshot of a meter before an instant, None when there is none. Raises Unavailable, WireError."""
+        """Return the newest snapshot of a meter before an instant, None when there is none. Raises Unavailable."""
 
-    def first_snapshot(self, meter: str) -> Snapshot | None:
-        """Return the oldest snapshot of a meter, None when there is none. Raises Unavailable."""
+    def first_snapshot(self, meter: str, from_ms: int = -1) -> Snapshot | None:
+        """Return the oldest snapshot of a meter from an instant on, None when there is none. Raises Unavailable."""
 
     def moves(self, meter: str, after: int) -> list[Move]:
         """Return the moves of a meter with a number above `after`, in order. Raises Unavailable."""

@@ -19,7 +19,7 @@ from processors.pure import engine
 from processors.pure.commit import Commit
 from processors.pure.outputs import IntervalEnergy
 from processors.pure.past import DAY_MS, NEWEST, Move, Snapshot
-from processors.pure.retake import Retake, revised
+from processors.pure.retake import Retake, is_readable, readable, revised
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,8 @@ class Rebuilt:
 async def rebuild(pipeline: Pipeline, meter: str, *, from_ms: int | None, between: Between, compare: bool = False) -> Rebuilt:
     """Make the state of a meter again from the last snapshot before `from_ms` (None: the last one there is).
 
-    With `compare` nothing is changed. Raises Unavailable, Refused for a meter that nobody knows, WireError for a damaged snapshot.
+    With `compare` nothing is changed. Snapshots that are damaged or of an earlier version are passed over. Raises Unavailable,
+    Refused for a meter that nobody knows, UnknownMajor for a snapshot of a newer version.
     """
     if meter not in pipeline.judge.policies:
         raise Refused(f"no meter {meter} is listed")
@@ -89,18 +90,34 @@ def _begin(pipeline: Pipeline, start: Snapshot) -> Retake:
 
 async def _start(pipeline: Pipeline, meter: str, from_ms: int | None) -> Snapshot | None:
     """Return where to begin; None when the readings of that time need no longer be kept."""
-    before_ms = NEWEST if from_ms is None else from_ms
-    keeping, state = pipeline.keeping, pipeline.state
-    found = await keeping.until_done(state.snapshot, meter, before_ms)
-    if found is not None:
+    again = meter in pipeline.judge.again
+    before_ms = NEWEST if from_ms is None or again else from_ms
+    while (found := await pipeline.keeping.until_done(pipeline.state.snapshot, meter, before_ms)) and not is_readable(found):
+        before_ms = found.t_ms
+    if found is not None and not again:
         return found
-    oldest = await keeping.until_done(state.first_snapshot, meter)
+    oldest = await pipeline.keeping.until_done(pipeline.state.first_snapshot, meter)
     plan, facts = pipeline.judge.plans[meter], pipeline.judge.facts.get(meter, "")
     if oldest is None:
         return Snapshot(meter, -1, 0, plan, facts)
-    if oldest.blank and from_ms not in (None, NEWEST):  # older than the first that was ever taken
+    if again or from_ms in (None, NEWEST):
+        return await _whole(pipeline, meter, found, oldest)
+    if oldest.blank:  # older than the first that was ever taken
         return Snapshot(meter, min(from_ms, oldest.t_ms + 1) - 1, oldest.number, plan, oldest.facts)
     return None
+
+
+async def _whole(pipeline: Pipeline, meter: str, found: Snapshot | None, oldest: Snapshot) -> Snapshot:
+    """Return where a state of which little is left begins again: `found`, or the oldest whose readings since are all still there.
+
+    What is left of one that is not readable is its energy; then intervals come out as they were, and are not revised.
+    """
+    first = await pipeline.storing.until_done(pipeline.store.whole_readings, meter, 0, NEWEST, 1)
+    since_ms = first[0].t_ms - 1 if first else NEWEST
+    if found is not None and found.t_ms >= since_ms:
+        return found
+    start = await pipeline.keeping.until_done(pipeline.state.first_snapshot, meter, since_ms)
+    return readable(start or found or oldest, pipeline.judge.policies[meter])
 
 
 async def _moves(pipeline: Pipeline, start: Snapshot) -> list[Move]:
@@ -133,13 +150,26 @@ async def _last(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int,
     equal = not count if before is None else engine.parts(before) == engine.parts(retake.state)
     changed = revised(retake.intervals, await _stored(pipeline, retake.meter, retake.intervals))
     told = Rebuilt(retake.meter, start.t_ms + 1, count, equal=equal, revised=len(changed))
-    if compare or not count:
+    if compare:
+        return told
+    if not count:
+        await _leave(pipeline, retake.meter)
         return told
     if changed:
         await pipeline.storing.until_done(pipeline.store.write_intervals, changed)
     commit = Commit(cut={retake.meter: start.t_ms}, snapshots=[start, *retake.snapshots], late={retake.meter: None})
     await pipeline.replace(retake.meter, retake.state, retake.findings.values(), commit)
     return told
+
+
+async def _leave(pipeline: Pipeline, meter: str) -> None:
+    """Go on with the state as it is, where nothing is stored of which it could be made again."""
+    state, commit = pipeline.judge.states.get(meter), Commit(late={meter: None})
+    if state is not None:
+        await pipeline.replace(meter, state, (), commit)
+    else:
+        pipeline.judge.settled(meter)
+        await pipeline.keeping.until_done(pipeline.state.commit, commit)
 
 
 async def _stored(pipeline: Pipeline, meter: str, made: Sequence[IntervalEnergy]) -> dict[tuple[str, int], IntervalEnergy]:
@@ -159,9 +189,9 @@ async def follow(pipeline: Pipeline) -> None:
     while True:
         await asyncio.sleep(QUIET_S / 2)
         now_s = pipeline.clock.monotonic_s()
-        late = pipeline.judge.late
+        late = [meter for meter in pipeline.judge.late if meter in pipeline.judge.policies]
         seen = {meter: known for meter, known in seen.items() if meter in late}
-        for meter in list(late):
+        for meter in late:
             count = pipeline.judge.marks[meter]
             first_s = seen[meter][1] if meter in seen else now_s
             if meter not in seen or seen[meter][0] != count:

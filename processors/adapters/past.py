@@ -58,10 +58,12 @@ def snapshot(db: Connection, meter: str, before_ms: int) -> Snapshot | None:
     return None
 
 
-def first_snapshot(db: Connection, meter: str) -> Snapshot | None:
-    """Return the oldest snapshot of a meter."""
-    row = db.execute("SELECT * FROM snapshot WHERE meter = ? ORDER BY t_ms LIMIT 1", (meter,)).fetchone()
-    return _snapshot(row) if row else None
+def first_snapshot(db: Connection, meter: str, from_ms: int) -> Snapshot | None:
+    """Return the oldest snapshot of a meter from an instant on."""
+    for row in db.execute("SELECT * FROM snapshot WHERE meter = ? AND t_ms >= ? ORDER BY t_ms", (meter, from_ms)):
+        with suppress(WireError):
+            return _snapshot(row)
+    return None
 
 
 def _snapshot(row: Sequence[Any]) -> Snapshot:

@@ -144,10 +144,10 @@ class SqliteState:
         with told("state file"):
             return past.snapshot(self._db, meter, before_ms)
 
-    def first_snapshot(self, meter: str) -> Snapshot | None:
+    def first_snapshot(self, meter: str, from_ms: int = -1) -> Snapshot | None:
         """See StateFile."""
         with told("state file"):
-            return past.first_snapshot(self._db, meter)
+            return past.first_snapshot(self._db, meter, from_ms)
 
     def moves(self, meter: str, after: int) -> list[Move]:
         """See StateFile."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from driftwatt.errors import UnknownMajor, WireError
+from driftwatt.errors import Outdated, UnknownMajor, WireError
 
 _MAGIC = b"DWDS"
 _HEAD = struct.Struct("<4sHI")
@@ -54,12 +54,13 @@ class Codec:
         return _HEAD.pack(_MAGIC, self._version, len(body)) + body + _CRC.pack(zlib.crc32(body))
 
     def open(self, data: bytes, count: int) -> list[Any]:
-        """Return the `count` values in an envelope. Raises WireError for damage and UnknownMajor for another version."""
+        """Return the `count` values in an envelope. Raises WireError for damage, Outdated or UnknownMajor for another version."""
         if len(data) < _HEAD.size + _CRC.size or data[:4] != _MAGIC:
             raise WireError("snapshot", "not a detector snapshot")
         _, version, length = _HEAD.unpack_from(data)
         if version != self._version:
-            raise UnknownMajor("snapshot", f"version {version}, this program reads {self._version}")
+            foreign = Outdated if version < self._version else UnknownMajor
+            raise foreign("snapshot", f"version {version}, this program reads {self._version}")
         body = data[_HEAD.size : _HEAD.size + length]
         if len(data) != _HEAD.size + length + _CRC.size or _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(body):
             raise WireError("snapshot", "checksum does not match")

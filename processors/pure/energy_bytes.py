@@ -15,7 +15,7 @@ from functools import lru_cache
 from math import isnan, nan
 from typing import Any
 
-from driftwatt.errors import UnknownMajor, WireError
+from driftwatt.errors import Outdated, UnknownMajor, WireError
 from processors.pure import energy_json
 from processors.pure.counters import Counter
 from processors.pure.energy_state import Energy
@@ -24,7 +24,7 @@ from processors.pure.intervals import Account, Sum
 from processors.pure.power import Integral, Watch
 from processors.pure.sources import Basis
 
-VERSION = 2
+VERSION, OLDEST = 2, 1
 _HEAD = struct.Struct("<BHI")
 _ACCOUNT, _HOUR, _DAY = 16, 32, 64
 """Bits of the head beside those of the four counters, which are 1, 2, 4, 8: import, then the followers."""
@@ -54,13 +54,14 @@ def dump(meter: str, energy: Energy) -> bytes:
 
 
 def load(data: bytes) -> tuple[str, Energy]:
-    """Return the meter and its energy. Raises WireError `state` for damage, UnknownMajor for a newer version."""
+    """Return the meter and its energy. Raises WireError `state` for damage, Outdated before OLDEST, UnknownMajor after VERSION."""
     version, _, rest = data.partition(b" ")
     checksum, _, body = rest.partition(b" ")
     if not version.isdigit():
         raise WireError("state", "no version")
-    if not 1 <= int(version) <= VERSION:
-        raise UnknownMajor("state", f"version {int(version)}, this is {VERSION}")
+    if not OLDEST <= int(version) <= VERSION:
+        foreign = Outdated if int(version) < OLDEST else UnknownMajor
+        raise foreign("state", f"version {int(version)}, this is {VERSION}")
     if checksum != b"%08x" % zlib.crc32(body):
         raise WireError("state", "checksum")
     try:

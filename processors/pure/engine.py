@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from driftwatt.errors import WireError
 from driftwatt.readings import Reading
 from processors.pure import detector, energy, energy_bytes, plain
 from processors.pure.detector import Answer, DetectorState
@@ -82,9 +83,21 @@ def energy_part(state: State) -> bytes:
 
 
 def restore(stored: Mapping[str, bytes]) -> State:
-    """Return the state whose parts were stored, bit for bit. Raises WireError for damage, UnknownMajor for a newer version."""
+    """Return the state whose parts were stored, bit for bit.
+
+    Raises KeyError for a part that is not there, WireError for damage, Outdated for an older version, UnknownMajor for a newer.
+    """
     meter, known = energy_bytes.load(stored["energy"])
     return State(meter, known, detector.load(stored["detector"]))
+
+
+def rest(stored: Mapping[str, bytes], policy: MeterPolicy) -> State | None:
+    """Return what is left of a state that cannot be restored: its energy, judged as if nothing had been. None without energy."""
+    try:
+        meter, known = energy_bytes.load(stored["energy"])
+    except (WireError, KeyError):
+        return None
+    return State(meter, known, detector.begin(policy.settings))
 
 
 def _judged(state: State, told: Told, policy: MeterPolicy) -> tuple[State, tuple[Output, ...]]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal
 
 from driftwatt.alerts import Alert, Cause, alert_id
-from driftwatt.errors import UnknownMajor, WireError
+from driftwatt.errors import Outdated, UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
 from processors.pure import alerts, clean, detector, engine, savings, tree
@@ -24,7 +25,7 @@ from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
-from processors.pure.past import DAY_MS, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
+from processors.pure.past import DAY_MS, NEWEST, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
 from processors.pure.presence import NO_EDGES, EdgesNow
 from processors.pure.states import States
@@ -53,7 +54,8 @@ class Judge:
 
     `late` tells from which instant on the state of a meter has to be made again, because readings came late or may have been
     stored without being judged; `marks` counts how often that was noted;
-    `broken` are states that were damaged, with the reason.
+    `broken` are states that were damaged, `outdated` those kept by an earlier version, each with the reason. They are `again` until
+    they are made again: only their energy is kept meanwhile, so that a processor that dies in between finds the same task.
     `facts` is what edges said of the meters, `plans` names the policies of the people.
     What is needed to make it again is handed over with `past`.
     """
@@ -66,6 +68,8 @@ class Judge:
     late: dict[str, int] = field(default_factory=dict)
     marks: Counter[str] = field(default_factory=Counter)
     broken: dict[str, str] = field(default_factory=dict)
+    outdated: dict[str, str] = field(default_factory=dict)
+    again: set[str] = field(default_factory=set)
     plans: dict[str, str] = field(default_factory=dict)
     number: int = 0
     moves: list[Move] = field(default_factory=list)
@@ -102,6 +106,7 @@ class Judge:
         self.number = kept.number
         self.late = {meter: from_ms for meter, from_ms in kept.late.items() if meter in self.policies}
         self._late_kept = dict(kept.late)
+        self.again |= self.late.keys() - self.states.keys()  # a processor died before it had made them
         self.facts = {meter: facts for meter, facts in kept.facts.items() if meter in self.policies}
         told = {said.id: said for hello in hellos for said in hello.meters}
         for meter in self.facts.keys() - told.keys():
@@ -112,29 +117,37 @@ class Judge:
                 self._said(said.id, facts_of(said))
 
     def restore(self, parts: Mapping[str, Mapping[str, bytes]], book: Mapping[str, Alert]) -> None:
-        """Go on from what was kept; damaged states are named in `broken`. Raises UnknownMajor for a state of a newer version."""
+        """Go on from what was kept, or what is left of it. Raises UnknownMajor for a state of a newer version."""
         self.book = dict(book)
         self._followed = savings.by_meter(book.values())
         if self._drivers is not None:
             self._drivers.restore(parts)
         for meter, stored in parts.items():
             if meter in self.policies:
-                try:
-                    self.states[meter] = engine.restore(stored)
-                except UnknownMajor:
-                    raise
-                except (WireError, KeyError) as error:
-                    self.broken[meter] = str(error)
-                    continue
-                self._kept[meter] = self.states[meter].detector
+                self._take_up(meter, stored)
+
+    def _take_up(self, meter: str, stored: Mapping[str, bytes]) -> None:
+        state: engine.State | None
+        try:
+            state = engine.restore(stored)
+        except UnknownMajor as error:
+            raise UnknownMajor("state", f"that of {meter} was kept by a newer program: {error}") from error
+        except (WireError, KeyError) as error:
+            (self.outdated if isinstance(error, Outdated) else self.broken)[meter] = str(error)
+            self.again.add(meter)
+            state = engine.rest(stored, self.policies[meter])
+        if state is not None:
+            self.states[meter], self._kept[meter] = state, state.detector
 
     def follow(self, policies: Mapping[str, MeterPolicy], context: AlertContext, parts: Mapping[str, Mapping[str, bytes]]) -> None:
         """Follow changed files. A meter that comes back goes on from its kept parts; one that is gone is judged no more.
 
         What edges said of their meters has to be told again with `on_hello`. Raises as `restore` does.
         """
-        back = {meter: stored for meter, stored in parts.items() if meter in policies and meter not in self.states}
-        restored = {meter: engine.restore(stored) for meter, stored in back.items()}
+        back = {meter: stored for meter, stored in parts.items() if meter in policies and not {meter} & (self.states.keys() | self.again)}
+        for stored in back.values():
+            with suppress(Outdated):
+                engine.restore(stored)
         for meter in self.states:
             self.states.end_run(meter)
         self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in policies.items()}
@@ -142,8 +155,10 @@ class Judge:
         self._name_plans()
         if self._drivers is not None:
             self._drivers.inherit(before)
-        for meter, state in restored.items():
-            self.states[meter], self._kept[meter] = state, state.detector
+        for meter, stored in back.items():
+            self._take_up(meter, stored)
+        for meter in self.again & back.keys():
+            self.overdue(meter, NEWEST)
 
     def on_hello(self, hello: Hello) -> None:
         """Take over what an edge says about its meters."""
@@ -165,7 +180,8 @@ class Judge:
         state = self.states.get(meter)
         if state is None:
             state = self.states[meter] = engine.begin(meter, policy)
-            self._blank.append(self._snapshot(meter, reading.t_ms - 1, {}))
+            if meter not in self.again:
+                self._blank.append(self._snapshot(meter, reading.t_ms - 1, {}))
         elif reading.t_ms <= state.energy.seen_ms:
             self.overdue(meter, reading.t_ms)
         if self.states.begin_run(reading, policy):
@@ -173,7 +189,7 @@ class Judge:
         self.states[meter], outputs = engine.with_care(state, reading, policy)
         if outputs:
             self._all(outputs, products)
-            if meter in self._followed:
+            if meter in self._followed and meter not in self.again:
                 self._follow_savings(meter, reading.t_ms, products)
 
     def overdue(self, meter: str, from_ms: int) -> None:
@@ -239,9 +255,11 @@ class Judge:
         """Return the parts of engine states that changed since they were last asked for, by (meter, name)."""
         out: dict[tuple[str, str], bytes] = {}
         for meter in self._touched:
+            if meter in self.again and meter not in self._kept:
+                continue
             state = self.states[meter]
             out[meter, "energy"] = engine.energy_part(state)
-            if self._kept.get(meter) is not state.detector:
+            if self._kept.get(meter) is not state.detector and meter not in self.again:
                 out[meter, "detector"] = detector.dump(state.detector)
                 self._kept[meter] = state.detector
         self._touched.clear()
@@ -250,7 +268,8 @@ class Judge:
     def past(self, commit: Commit) -> None:
         """Add to a commit the moves since the last one, the snapshots due, and what became late. Ask before `parts`.
 
-        A snapshot is due before the first reading of a meter, with the first of each UTC day, and when its policy changed.
+        A snapshot is due before the first reading of a meter, with the first of each UTC day, and when its policy changed; not of a
+        state that is made again.
         """
         commit.moves += self.moves
         commit.snapshots += self._blank
@@ -258,7 +277,7 @@ class Judge:
             self._snapped[snapshot.meter] = snapshot.t_ms // DAY_MS, snapshot.plan
         self.moves, self._blank = [], []
         due, self._due = self._touched | self._due, set()
-        for meter in due & self.states.keys() & self.policies.keys():
+        for meter in due & self.states.keys() & self.policies.keys() - self.again:
             day, plan = self.seen_ms(meter) // DAY_MS, self._plan(meter)
             if meter not in self._snapped or day > self._snapped[meter][0] or plan != self._snapped[meter][1]:
                 self._snapped[meter] = day, plan
@@ -272,9 +291,14 @@ class Judge:
         self.states[meter] = state
         self._touched.add(meter)
         self._kept.pop(meter, None)
-        self.late.pop(meter, None)
-        self._late_kept.pop(meter, None)
+        self.settled(meter)
         self._all(tuple(findings), products)
+
+    def settled(self, meter: str) -> None:
+        """Note that nothing of a meter has to be made again."""
+        for known in (self.late, self._late_kept, self.outdated, self.broken):
+            known.pop(meter, None)
+        self.again.discard(meter)
 
     def _snapshot(self, meter: str, t_ms: int, parts: Mapping[str, bytes]) -> Snapshot:
         return Snapshot(meter, t_ms, self.number, self._plan(meter), self.facts.get(meter, ""), parts)

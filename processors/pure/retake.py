@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from driftwatt.errors import UnknownMajor, WireError
 from driftwatt.readings import Reading
 from processors.pure import engine
 from processors.pure.outputs import MAX_REV_MS, DataFinding, IntervalEnergy, Output, WasteFinding
@@ -37,7 +38,7 @@ class Retake:
 
     @classmethod
     def begin(cls, snapshot: Snapshot, policy: MeterPolicy, plan: str) -> Retake:
-        """Go on from a snapshot. Raises WireError for damage, UnknownMajor for a state of a newer version."""
+        """Go on from a snapshot. Raises as `engine.restore` does."""
         policy = with_facts(policy, snapshot.facts)
         state = engine.begin(snapshot.meter, policy) if snapshot.blank else engine.restore(snapshot.parts)
         return cls(snapshot.meter, policy, state, snapshot.facts, snapshot.number, plan, _day=snapshot.t_ms // DAY_MS)
@@ -95,6 +96,26 @@ class Retake:
                 self.findings[self.meter, output.channel, output.since_ms] = output
             elif isinstance(output, DataFinding):
                 self.findings[self.meter, output.reason, output.since_ms] = output
+
+
+def is_readable(snapshot: Snapshot) -> bool:
+    """Tell whether a snapshot is what was written, by a version that is read. Raises UnknownMajor for a newer one."""
+    try:
+        if not snapshot.blank:
+            engine.restore(snapshot.parts)
+    except UnknownMajor:
+        raise
+    except (WireError, KeyError):
+        return False
+    return True
+
+
+def readable(snapshot: Snapshot, policy: MeterPolicy) -> Snapshot:
+    """Return a snapshot, or what is left of one that is not readable: its energy, or nothing. Raises UnknownMajor."""
+    if is_readable(snapshot):
+        return snapshot
+    left = engine.rest(snapshot.parts, with_facts(policy, snapshot.facts))
+    return replace(snapshot, parts={} if left is None else engine.parts(left))
 
 
 def revised(made: Iterable[IntervalEnergy], stored: Mapping[tuple[str, int], IntervalEnergy]) -> list[IntervalEnergy]:
