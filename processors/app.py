@@ -56,6 +56,8 @@ ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
 ERRAND_S = 120.0
 """Longest that a command waits for the daemon; what it asked for is done all the same."""
+ALONE_S = 20.0
+"""Longest that a command which works in the daemon's place waits for the store or the state file."""
 SUBSCRIPTIONS = (
     (every_edge("hello"), 1),
     (every_edge("state"), 1),
@@ -270,6 +272,7 @@ class _Plant:
         store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
         try:
             self._pipeline = self._compose(store, state)
+            self._pipeline.storing.give_up_s = self._pipeline.keeping.give_up_s = ALONE_S
             await self._pipeline.begin()
             return await errands.obey(self._pipeline, request, rebuilding.at_once)
         finally:

@@ -58,6 +58,8 @@ async def _rebuild(pipeline: Pipeline, request: dict[str, Any], between: Between
     meters, from_ms = _names(request.get("meters")), request.get("from_ms")
     if not meters or not isinstance(from_ms, int | None):
         raise Refused("rebuild needs meters and, if any, an instant")
+    if pipeline.storing.trouble:
+        raise Refused(f"the store cannot be used: {pipeline.storing.trouble}")
     done = []
     for meter in meters:
         await rebuilding.catch_up(pipeline, meter, between=between)

@@ -17,7 +17,7 @@ A meter's state follows from a snapshot, the readings stored since, and what peo
 last snapshot before --from (without --from: from the last one). Intervals that come out different, after late readings or a
 corrected CT ratio in plant.toml, are written as the next revision; readings are never touched. --compare changes nothing and tells
 whether state and intervals are what follows from the store: exit 1 where they are not.
-Works through the running processor, and without one where none runs.
+Works through the running processor, and without one where none runs; then a store that cannot be used for 20 s ends it.
 
 """
 

@@ -15,9 +15,13 @@ from typing import TypeVar
 
 import pytest
 
+from driftwatt.clock import SystemClock
+from driftwatt.errors import Refused, Unavailable
 from driftwatt.readings import Quality, Reading
 from driftwatt.topics import topic
 from driftwatt.wire import CounterFacts, EpochSpan, Hello, HelloMeter, message_bytes, row_bytes, to_bytes
+from processors import app
+from processors.errands import obey
 from processors.pipeline import Pipeline
 from processors.ports import Message
 from processors.pure import engine
@@ -346,3 +350,41 @@ def test_a_corrected_ratio_and_rebuild_write_the_next_revision_and_leave_reading
     assert [interval.rev for interval in after] == [2] * len(before)
     assert [interval.import_wh for interval in after] == pytest.approx([interval.import_wh * 40 for interval in before])
     assert pipeline.store.whole_readings("m1", 0, NOW_MS, 1)[0].values["active_power"] == course(0.01)[0].values["active_power"]
+
+
+AWAY = """kind = "influxdb"
+url = "http://127.0.0.1:1"
+org = "o"
+bucket = "b"
+"""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_store_that_is_away_ends_a_rebuild_without_a_daemon_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    file = tmp_path / "plant.toml"
+    file.write_text(PLANT.replace('kind = "sqlite"\n', AWAY))
+    folder = tmp_path / "data" / "plant-p"
+    folder.mkdir(parents=True)
+
+    async def live() -> None:
+        pipeline, _ = bench(folder, ("m1",), owners={"m1": "hall-a"})
+        await pipeline.begin()
+        await take(pipeline, messages(course(0.2)))
+        if late:
+            pipeline.judge.overdue("m1", START)
+            await pipeline.cycle([])
+
+    asyncio.run(live())
+    monkeypatch.setattr(app, "ALONE_S", 1.5)
+    request = {"do": "rebuild", "meters": ["m1"], "from_ms": None, "compare": True}
+    with pytest.raises(Unavailable, match=r"the store cannot be used, given up after [12] s: http://127\.0\.0\.1:"):
+        app.errand(file, request, clock=SystemClock())
+
+
+def test_a_daemon_whose_store_is_away_says_so_at_once(tmp_path: Path) -> None:
+    pipeline, _ = bench(tmp_path, ("m1",))
+    pipeline.storing.trouble = "no route"
+    with pytest.raises(Refused, match="no route"):
+        asyncio.run(obey(pipeline, {"do": "rebuild", "meters": ["m1"], "compare": True}, at_once))
