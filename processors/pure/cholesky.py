@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
-RIDGE = (0.001, 0.15, 0.15, 0.15, 0.5, 0.5, 0.5)
+RIDGE = (0.001, 0.15, 0.15, 0.15, 0.5, 0.5, 0.2)
 """The diagonal of R: level, Saturday, off, Monday, cooling, heating, production."""
 TERMS = 7
 WEEK, ALL = 10, 28
@@ -93,7 +93,7 @@ def _of_all(a: Sequence[float], b: Sequence[float]) -> tuple[float, ...]:
     l63 = (a63 - l60 * l30 - l61 * l31 - l62 * l32) * d3
     l64 = (a64 - l60 * l40 - l61 * l41 - l62 * l42 - l63 * l43) * d4
     l65 = (a65 - l60 * l50 - l61 * l51 - l62 * l52 - l63 * l53 - l64 * l54) * d5
-    d6 = 1.0 / sqrt(max(a66 + 0.5 - l60 * l60 - l61 * l61 - l62 * l62 - l63 * l63 - l64 * l64 - l65 * l65, 1e-12))
+    d6 = 1.0 / sqrt(max(a66 + 0.2 - l60 * l60 - l61 * l61 - l62 * l62 - l63 * l63 - l64 * l64 - l65 * l65, 1e-12))
     h0 = b[0] * d0
     h1 = (b[1] - l10 * h0) * d1
     h2 = (b[2] - l20 * h0 - l21 * h1) * d2
