@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from driftwatt.errors import Refused, Unavailable, WireError
@@ -146,9 +146,16 @@ async def _last(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int,
     moves = [*await _moves(pipeline, start), *(move for move in pipeline.judge.moves if move.meter == retake.meter)]
     count += await _feed(pipeline, retake, max(retake.seen_ms, start.t_ms) + 1, moves)
     retake.finish(moves)
+    return await _settle(pipeline, retake, start, count, compare=compare)
+
+
+async def _settle(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int, *, compare: bool) -> Rebuilt:
+    """Tell what came of it, write the intervals that differ, and let the state that was made take the place of the running one."""
     before = pipeline.judge.states.get(retake.meter)
     equal = not count if before is None else engine.parts(before) == engine.parts(retake.state)
-    changed = revised(retake.intervals, await _stored(pipeline, retake.meter, retake.intervals))
+    right_ms = pipeline.judge.right_until_ms(retake.meter)
+    made = [interval for interval in retake.intervals if interval.end_ms > right_ms]
+    changed = revised(made, await _stored(pipeline, retake.meter, made))
     told = Rebuilt(retake.meter, start.t_ms + 1, count, equal=equal, revised=len(changed))
     if compare:
         return told
@@ -157,8 +164,12 @@ async def _last(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int,
         return told
     if changed:
         await pipeline.storing.until_done(pipeline.store.write_intervals, changed)
-    commit = Commit(cut={retake.meter: start.t_ms}, snapshots=[start, *retake.snapshots], late={retake.meter: None})
-    await pipeline.replace(retake.meter, retake.state, retake.findings.values(), commit)
+    state, snapshots = retake.state, [start, *retake.snapshots]
+    if before is not None and right_ms == NEWEST and before.energy != state.energy:  # ratios changed on the way
+        state = replace(state, energy=before.energy)
+        snapshots.append(replace(retake.snapshot(), parts=engine.parts(state)))
+    commit = Commit(cut={retake.meter: start.t_ms}, snapshots=snapshots, late={retake.meter: None})
+    await pipeline.replace(retake.meter, state, retake.findings.values(), commit)
     return told
 
 

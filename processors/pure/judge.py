@@ -294,6 +294,13 @@ class Judge:
         self.settled(meter)
         self._all(tuple(findings), products)
 
+    def right_until_ms(self, meter: str) -> int:
+        """Return up to which instant the stored intervals of a meter are right although its state is made again, else -1.
+
+        Where only the detector is of an earlier version nothing is wrong with them, and the past keeps the ratios and prices it had.
+        """
+        return self.late.get(meter, NEWEST) if meter in self.outdated and meter in self._kept else -1
+
     def settled(self, meter: str) -> None:
         """Note that nothing of a meter has to be made again."""
         for known in (self.late, self._late_kept, self.outdated, self.broken):

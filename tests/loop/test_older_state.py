@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from processors.pipeline import Pipeline
 from processors.pure import energy_bytes, engine
 from processors.pure.answers import Change, Told
 from processors.pure.detector_bytes import VERSION
+from processors.pure.judge import Judge
 from processors.pure.outputs import IntervalEnergy
 from processors.rebuilding import at_once, catch_up, follow, rebuild
 from tests.support.plant_bench import NOW_MS, bench, data, policy
@@ -209,6 +211,37 @@ def test_where_the_first_readings_are_no_longer_kept_no_interval_is_revised(plan
         assert done.from_ms > first
         assert state_bytes(pipeline)["energy"] == before[1]["energy"]
         assert not pipeline.judge.again
+        close(pipeline)
+
+    asyncio.run(live())
+
+
+def test_ratios_that_changed_since_do_not_rewrite_the_past(plant: Path, before: tuple[Path, Bytes]) -> None:
+    async def live() -> None:
+        pipeline, _ = bench(plant, ("m1",))
+        pipeline.judge = Judge({"m1": replace(policy("m1"), ct_ratio=40.0)}, pipeline.judge.context)
+        await pipeline.begin()
+        await catch_up(pipeline, "m1", between=at_once)
+        assert {interval.rev for interval in quarters(pipeline)} == {0}
+        assert state_bytes(pipeline)["energy"] == before[1]["energy"]
+        await take(pipeline, ROWS[KEPT : KEPT + 24], KEPT + 1)
+        compared = await rebuild(pipeline, "m1", from_ms=None, between=at_once, compare=True)
+        assert (compared.equal, compared.revised) == (True, 0)
+        close(pipeline)
+
+    asyncio.run(live())
+
+
+def test_readings_that_came_late_as_well_revise_their_own_intervals(plant: Path, right: tuple[Path, Bytes, list[IntervalEnergy]]) -> None:
+    async def live() -> None:
+        pipeline = await again(plant)
+        pipeline.judge.overdue("m1", ROWS[KEPT].t_ms)
+        await pipeline.cycle([data(KEPT + 31, ROWS[KEPT + 30 :], base=KEPT + 31)])
+        pipeline.store.write_readings(ROWS[KEPT : KEPT + 30])
+        await catch_up(pipeline, "m1", between=at_once)
+        assert state_bytes(pipeline) == right[1]
+        assert [replace(interval, rev=0) for interval in quarters(pipeline)] == right[2]
+        assert min(interval.start_ms for interval in quarters(pipeline) if interval.rev) >= ROWS[KEPT].t_ms - 1_800_000
         close(pipeline)
 
     asyncio.run(live())
