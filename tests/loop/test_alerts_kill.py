@@ -14,6 +14,7 @@ from typing import Any
 from driftwatt.clock import SystemClock
 from driftwatt.readings import Reading
 from driftwatt.wire import row_bytes
+from processors.status import plant_ledger
 from tests.support.daemons import PLANT, free_port, running
 from tests.support.loads import DAY_MS, Load
 
@@ -73,6 +74,14 @@ def waste(page: str, count: int, within_s: float = 90) -> dict[str, dict[str, An
         time.sleep(0.3)
 
 
+def all_read(file: Path, within_s: float = 90) -> None:
+    """Wait until the whole history is judged: afterwards no alert moves by itself."""
+    until_s = time.monotonic() + within_s
+    while (read := sum(line["imported"] for line in plant_ledger(file, days=2 * DAYS))) != len(METERS) * DAYS * 96:
+        assert time.monotonic() < until_s, read
+        time.sleep(0.3)
+
+
 def say(page: str, alert: str, verb: str, **content: object) -> None:
     with urllib.request.urlopen(page, timeout=10) as answer:
         token = re.search(r'name="csrf" content="([0-9a-f]{64})"', answer.read().decode())
@@ -88,9 +97,7 @@ def test_alerts_and_what_people_said_of_them_survive_a_kill(tmp_path: Path) -> N
     file = plant(tmp_path)
     with life(str(file), "--history", str(history(tmp_path))) as page:
         waste(page, len(METERS))
-        settled = -1
-        while settled != (settled := sum(len(each["history"]) for each in alerts(page).values())):
-            time.sleep(1.0)
+        all_read(file)
         first = waste(page, len(METERS))
         until_ms = SystemClock().now_ms() + 3 * DAY_MS
         say(page, first["m2"]["id"], "ack", reason="checking", note="đi xem")
