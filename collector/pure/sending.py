@@ -50,6 +50,8 @@ class Pace:
     window_bytes: int = 2 * 1024 * 1024
     window_messages: int = 400
     message_bytes: int = MAX_PAYLOAD_BYTES
+    fetch_bytes: int = 4 * MAX_PAYLOAD_BYTES
+    """A window is filled in steps of this: what is read at once stands in memory three times until it is published."""
     resend_s: float = 3.0
     resend_max_s: float = 60.0
 
@@ -118,7 +120,7 @@ def want(state: Sending, held: Sequence[Held], *, now_s: float, pace: Pace) -> t
     messages = pace.window_messages - len(state.flying)
     if first > active.top or messages <= 0 or room < pace.message_bytes:
         return state, None
-    return state, Fetch(active.epoch, active.base, first, room - pace.message_bytes + 1, messages)
+    return state, Fetch(active.epoch, active.base, first, min(room - pace.message_bytes + 1, pace.fetch_bytes), messages)
 
 
 def pack(
