@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,9 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     lines = books.ledger(records.book_rows(folder / STATE, known[0]), records.edge_lines(folder / STATE, known[0]), owners)
     if plant.store.kind == "sqlite":
         kept_from_ms = SystemClock().now_ms() - round(plant.store.raw_retention * 1000)
-        for line in lines:
-            _compare(line, folder / STORE, kept_from_ms)
+        with records.counting(folder / STORE) as count:
+            for line in lines:
+                _compare(line, count, kept_from_ms)
     return lines
 
 
@@ -132,12 +134,12 @@ def plant_files(file: Path) -> tuple[str, list[Path]]:
     return plant.plant.id, [folder / name for name in names if (folder / name).exists()]
 
 
-def _compare(line: dict[str, Any], store: Path, kept_from_ms: int) -> None:
+def _compare(line: dict[str, Any], count: Callable[[str, int, int], int], kept_from_ms: int) -> None:
     start = datetime.strptime(line["day"], "%Y-%m-%d").replace(tzinfo=UTC)
     from_ms = int(start.timestamp() * 1000)
     if from_ms < kept_from_ms:
         return
-    line["in_store"] = records.readings_in_store(store, line["meter"], from_ms, from_ms + DAY_MS)
+    line["in_store"] = count(line["meter"], from_ms, from_ms + DAY_MS)
     # The store is read after the books, so that it may hold more than they say, never less.
     missing = line["stored"] + line.get("imported", 0) - line["in_store"]
     if missing > 0:

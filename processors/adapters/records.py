@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -60,11 +60,20 @@ def deeds(state: Path, from_ms: int) -> list[Deed]:
 
 def readings_in_store(store: Path, meter: str, from_ms: int, to_ms: int) -> int:
     """Return how many readings of a meter the embedded store holds in `[from_ms, to_ms)`, also in a file not migrated yet."""
+    with counting(store) as count:
+        return count(meter, from_ms, to_ms)
+
+
+@contextmanager
+def counting(store: Path) -> Iterator[Callable[[str, int, int], int]]:
+    """Give `readings_in_store` for many questions about one state of the file: what waits in its log is read once."""
     with _reading(store) as db:
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'readings'").fetchone():
             sql = "SELECT count(*) FROM readings WHERE meter = ? AND t >= ? AND t < ?"
-            return int(db.execute(sql, (meter, from_ms, to_ms)).fetchone()[0])
-        return packed.Outside(db).count("readings", meter, from_ms, to_ms)
+            yield lambda meter, from_ms, to_ms: int(db.execute(sql, (meter, from_ms, to_ms)).fetchone()[0])
+        else:
+            outside = packed.Outside(db)
+            yield lambda meter, from_ms, to_ms: outside.count("readings", meter, from_ms, to_ms)
 
 
 @contextmanager
