@@ -12,8 +12,9 @@ import hashlib
 import logging
 import signal
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from collector import errands
 from collector.adapters.findings import Findings
@@ -35,7 +36,7 @@ from config.profiles import Profile
 from driftwatt import __version__, daemon
 from driftwatt.adapters import control
 from driftwatt.clock import Clock
-from driftwatt.errors import DriftwattError, Unavailable
+from driftwatt.errors import DriftwattError
 from driftwatt.quantities import QUANTITIES
 from driftwatt.wire import CounterFacts, Hello, HelloMeter
 
@@ -82,7 +83,7 @@ class _Edge:
         reporter.watch(self._buses.pollers, forwarder)
         async with asyncio.TaskGroup() as group:
             daemons = [group.create_task(each.run()) for each in (committer, forwarder, reporter)]
-            daemons.append(group.create_task(self._listen_to_commands(forwarder)))
+            daemons.append(group.create_task(control.serve(self._folder, partial(self._obey, forwarder), "collector")))
             daemons.append(group.create_task(Restamping(outbox, stamps, self._clock).run()))
             if once:
                 for poller in self._buses.pollers():
@@ -96,12 +97,8 @@ class _Edge:
             await daemon.end(daemons)
         return _summary(self._buses.pollers(), everything=fine) if once else 0
 
-    async def _listen_to_commands(self, forwarder: Forwarder) -> None:
-        try:
-            async with control.listening(self._folder, lambda request: errands.obey(forwarder, request, now_s=self._clock.monotonic_s())):
-                await asyncio.Event().wait()
-        except Unavailable as error:
-            log.warning("commands cannot reach this collector: %s", error)
+    async def _obey(self, forwarder: Forwarder, request: dict[str, Any]) -> dict[str, Any]:
+        return await errands.obey(forwarder, request, now_s=self._clock.monotonic_s())
 
     async def _until_told(self, group: asyncio.TaskGroup, reporter: Reporter) -> None:
         """Poll until SIGTERM or SIGINT; at SIGHUP follow the file."""

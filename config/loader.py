@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from pydantic import BaseModel
+
 from config import catalogue
 from config.catalogue import CALENDARS, FACTORS, METERS, TARIFFS
 from config.edge import EdgeFile
@@ -23,6 +25,7 @@ from config.table_rules import calendar_faults, factor_faults, tariff_faults
 from config.tables import Calendar, Factors, Tariff
 from driftwatt.errors import ConfigError, ConfigErrors
 
+_M = TypeVar("_M", bound=BaseModel)
 _T = TypeVar("_T")
 
 FileKind = Literal["edge", "plant", "profile", "tariff", "calendar", "factor"]
@@ -114,9 +117,7 @@ def load_profile(name: str, dirs: Sequence[Path] = (METERS,)) -> Profile:
 
 def load_profile_file(path: Path | str) -> Profile:
     """Return the checked profile in a file. A SunSpec profile is placed where its model usually stands."""
-    source = read(Path(path))
-    profile = parse(source, Profile)
-    _raise([], source, profile_faults(profile))
+    profile = _checked(path, Profile, profile_faults)
     return profile if profile.sunspec is None else shifted(profile, profile.sunspec.base)
 
 
@@ -132,10 +133,7 @@ def load_tariff(name_or_path: str, folder: Path = Path()) -> Tariff:
 
 def load_tariff_file(path: Path | str) -> Tariff:
     """Return the checked tariff in a file."""
-    source = read(Path(path))
-    tariff = parse(source, Tariff)
-    _raise([], source, tariff_faults(tariff))
-    return tariff
+    return _checked(path, Tariff, tariff_faults)
 
 
 def load_calendar(name_or_path: str, folder: Path = Path()) -> Calendar:
@@ -145,10 +143,7 @@ def load_calendar(name_or_path: str, folder: Path = Path()) -> Calendar:
 
 def load_calendar_file(path: Path | str) -> Calendar:
     """Return the checked calendar in a file."""
-    source = read(Path(path))
-    calendar = parse(source, Calendar)
-    _raise([], source, calendar_faults(calendar))
-    return calendar
+    return _checked(path, Calendar, calendar_faults)
 
 
 def load_factors(name_or_path: str, folder: Path = Path()) -> Factors:
@@ -158,10 +153,14 @@ def load_factors(name_or_path: str, folder: Path = Path()) -> Factors:
 
 def load_factors_file(path: Path | str) -> Factors:
     """Return the checked emission factors in a file."""
+    return _checked(path, Factors, factor_faults)
+
+
+def _checked(path: Path | str, model: type[_M], faults: Callable[[_M], Iterable[Fault]]) -> _M:
     source = read(Path(path))
-    factors = parse(source, Factors)
-    _raise([], source, factor_faults(factors))
-    return factors
+    table = parse(source, model)
+    _raise([], source, faults(table))
+    return table
 
 
 def _found(find: Callable[[], Path]) -> Path:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from driftwatt.commands import Command
-from driftwatt.errors import ConfigError, MissingExtra
+from driftwatt.errors import ConfigError
+from driftwatt.extras import needing
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +23,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from driftwatt.adapters import logs
 
-    try:
+    with needing("all"):
         import driftwatt.adapters.broker  # noqa: F401  # tells at once when the extra is missing
-    except ImportError as error:
-        raise MissingExtra("all", error.name or "amqtt") from error
     logs.setup(verbose=arguments.verbose)
     host, port = listen_address(arguments.listen)
     return asyncio.run(_serve(host, port, arguments.password_file))

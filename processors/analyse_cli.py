@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from driftwatt.commands import Command
+from driftwatt.extras import needing
 
 ABOUT = """\
 Input: CSV with a header; columns timestamp (ISO 8601 with Z or offset, start of the interval) and value, optional
@@ -40,14 +41,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
+    with needing("processor"):
         from processors.analyse import run
-    except ModuleNotFoundError as error:
-        if error.name != "holidays":
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("processor", error.name) from error
     return run(arguments)
 
 

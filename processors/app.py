@@ -28,7 +28,7 @@ from driftwatt.errors import ConfigError, DriftwattError, Unavailable
 from driftwatt.topics import alert_topic, every_edge
 from processors import errands, rebuilding, rereading
 from processors.adapters.child import BrokerChild
-from processors.adapters.folder import STATE, Folder, plant_folder, read_status
+from processors.adapters.folder import Folder, folder_of, read_status, state_of
 from processors.adapters.inbox import Inbox
 from processors.adapters.page import Page
 from processors.adapters.state import SqliteState
@@ -74,7 +74,7 @@ def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = F
     Raises ConfigError(s) and other errors meant for people.
     """
     plant = load_plant(file)
-    folder = Folder(plant_folder(file, plant.plant.data_dir, plant.plant.id))
+    folder = Folder(folder_of(file, plant))
     try:
         return daemon.run("processor", _Plant(plant, file, folder, clock).main(history, once=once, bar=bar))
     finally:
@@ -87,9 +87,7 @@ def errand(file: Path, request: dict[str, Any], *, clock: Clock) -> dict[str, An
     Raises ConfigError(s), Refused, Unavailable.
     """
     plant = load_plant(file)
-    path = plant_folder(file, plant.plant.data_dir, plant.plant.id)
-    if not (path / STATE).exists():
-        raise Unavailable(f"{path}: this plant never ran")
+    path = state_of(file, plant).parent
     if read_status(path)["running"]:
         return control.ask(path, request, within_s=ERRAND_S)
     folder = Folder(path)
@@ -109,8 +107,7 @@ def replay(file: Path, from_ms: int, to_ms: int, *, edge: str | None = None) -> 
 
 def is_running(file: Path) -> bool:
     """Tell whether the processor of a plant runs. Raises ConfigErrors."""
-    plant = load_plant(file).plant
-    return bool(read_status(plant_folder(file, plant.data_dir, plant.id))["running"])
+    return bool(read_status(folder_of(file, load_plant(file)))["running"])
 
 
 class _Plant:
@@ -177,7 +174,9 @@ class _Plant:
         house = keep_house(self._pipeline, self._plant.plant.timezone, self._plant.store.raw_retention)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
-            daemons = [group.create_task(one) for one in (self._write_status(), house, self._listen_to_commands())]
+            daemons = [
+                group.create_task(one) for one in (self._write_status(), house, control.serve(self._folder.path, self._obey, "processor"))
+            ]
             daemons.append(group.create_task(rebuilding.follow(self._pipeline)))
             daemons.append(group.create_task(gauges.audit_books()))
             daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
@@ -235,13 +234,6 @@ class _Plant:
             await asyncio.to_thread(self._link.stop)
         if self._child:
             await self._child.stop()
-
-    async def _listen_to_commands(self) -> None:
-        try:
-            async with control.listening(self._folder.path, self._obey):
-                await asyncio.Event().wait()
-        except Unavailable as error:
-            log.warning("commands cannot reach this processor: %s", error)
 
     async def _follow_file(self, view: PlantView, sessions: Sessions) -> None:
         """Read the plant file again at each SIGHUP; a file that is wrong changes nothing and is told in the status."""

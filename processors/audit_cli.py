@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from driftwatt.commands import Command
-from processors.heavy import HEAVY
+from driftwatt.extras import needing
 
 DAY_MS = 86_400_000
 
@@ -21,24 +21,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
+    with needing("processor"):
         from processors.adapters import records
-    except ModuleNotFoundError as error:
-        if error.name not in HEAVY:
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("processor", error.name or "") from error
     from config.loader import load_plant
     from driftwatt.clock import SystemClock
-    from driftwatt.errors import Unavailable
-    from processors.adapters.folder import STATE, plant_folder
+    from processors.adapters.folder import state_of
 
-    plant = load_plant(arguments.file).plant
-    path = plant_folder(arguments.file, plant.data_dir, plant.id) / STATE
-    if not path.exists():
-        raise Unavailable(f"{path.parent}: this plant never ran")
-    for deed in records.deeds(path, SystemClock().now_ms() - arguments.days * DAY_MS):
+    state = state_of(arguments.file, load_plant(arguments.file))
+    for deed in records.deeds(state, SystemClock().now_ms() - arguments.days * DAY_MS):
         if arguments.json:
             print(json.dumps(asdict(deed), ensure_ascii=False))
         else:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from driftwatt.commands import Command
-from processors.heavy import HEAVY
+from driftwatt.extras import needing
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +18,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
+    with needing("processor"):
         from processors.app import run
-    except ModuleNotFoundError as error:
-        if error.name not in HEAVY:
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("processor", error.name or "") from error
     from driftwatt.adapters import logs
     from driftwatt.clock import SystemClock
 

@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt.clock import SystemClock
-from driftwatt.errors import ConfigError, MissingExtra
-from processors.adapters.folder import STORE, plant_folder
+from driftwatt.errors import ConfigError
+from driftwatt.extras import needing
+from processors.adapters.folder import STORE, folder_of
 from processors.adapters.tables import StoredTables
 from processors.pure import export
 from processors.pure.export import READING_COLUMNS
@@ -75,11 +76,9 @@ def run(file: Path, wish: Wish, out: IO[str], *, bar: bool) -> int:
 
 def _tables(plant: PlantFile, file: Path) -> Tables:
     if plant.store.kind == "sqlite":
-        return StoredTables(plant_folder(file, plant.plant.data_dir, plant.plant.id) / STORE)
-    try:
+        return StoredTables(folder_of(file, plant) / STORE)
+    with needing("processor"):
         from processors.adapters.influx_tables import InfluxTables  # noqa: PLC0415 - only plants with InfluxDB need it
-    except ModuleNotFoundError as error:
-        raise MissingExtra("processor", error.name or "urllib3") from error
 
     return InfluxTables(plant.store, file.parent, plant.plant.id, [meter.id for meter in plant.meter])
 

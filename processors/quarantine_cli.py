@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftwatt.commands import Command
-from processors.heavy import HEAVY
+from driftwatt.extras import needing
 
 if TYPE_CHECKING:
     from processors.pure.commit import Aside
@@ -37,14 +37,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
         return _list(arguments)
-    try:
+    with needing("processor"):
         from processors.app import errand
-    except ModuleNotFoundError as error:
-        if error.name not in HEAVY:
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("processor", error.name or "") from error
     from driftwatt.clock import SystemClock
 
     request: dict[str, Any] = {"do": arguments.action}
@@ -79,10 +73,9 @@ def _list(arguments: argparse.Namespace) -> int:
 def _rows(file: Path) -> Iterator[Aside]:
     from config.loader import load_plant
     from processors.adapters import records
-    from processors.adapters.folder import STATE, plant_folder
+    from processors.adapters.folder import STATE, folder_of
 
-    plant = load_plant(file)
-    state, after = plant_folder(file, plant.plant.data_dir, plant.plant.id) / STATE, 0
+    state, after = folder_of(file, load_plant(file)) / STATE, 0
     while state.exists() and (page := records.quarantined(state, after, PAGE_ROWS)):
         yield from page
         after = page[-1].number

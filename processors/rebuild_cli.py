@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from driftwatt.commands import Command
-from processors.heavy import HEAVY
+from driftwatt.extras import needing
 
 ABOUT = """\
 A meter's state follows from a snapshot, the readings stored since, and what people answered since. rebuild makes it again from the
@@ -32,14 +32,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
+    with needing("processor"):
         from processors.pure.export import instant
-    except ModuleNotFoundError as error:
-        if error.name not in HEAVY:
-            raise
-        from driftwatt.errors import MissingExtra
-
-        raise MissingExtra("processor", error.name or "") from error
     from zoneinfo import ZoneInfo
 
     from config.loader import load_plant

@@ -14,7 +14,7 @@ from driftwatt import __version__
 from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigErrors
 from processors.adapters import records
-from processors.adapters.folder import STATE, STORE, plant_folder, read_status
+from processors.adapters.folder import STATE, STORE, folder_of, plant_folder, read_status
 from processors.alarms import Alarm
 from processors.pipeline import Pipeline
 from processors.pure import books
@@ -72,8 +72,7 @@ def plant_status(file: Path) -> dict[str, Any]:
     A file that went wrong while its processor runs does not hide how that one is doing.
     """
     try:
-        plant = load_plant(file).plant
-        folder: Path | None = plant_folder(file, plant.data_dir, plant.id)
+        folder: Path | None = folder_of(file, load_plant(file))
         wrong: ConfigErrors | None = None
     except ConfigErrors as error:
         folder, wrong = _folder_named(file), error
@@ -107,7 +106,7 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     With the embedded store every line is compared with the readings that are really there, as long as they are kept.
     """
     plant = load_plant(file)
-    folder = plant_folder(file, plant.plant.data_dir, plant.plant.id)
+    folder = folder_of(file, plant)
     if not (folder / STATE).exists():
         return []
     known = records.newest_days(folder / STATE, days)
@@ -129,7 +128,7 @@ def plant_files(file: Path) -> tuple[str, list[Path]]:
     State before store: a copy of the store may hold more than the state's checkpoint, which costs a resend; less would be a loss.
     """
     plant = load_plant(file)
-    folder = plant_folder(file, plant.plant.data_dir, plant.plant.id)
+    folder = folder_of(file, plant)
     names = (STATE, STORE) if plant.store.kind == "sqlite" else (STATE,)
     return plant.plant.id, [folder / name for name in names if (folder / name).exists()]
 

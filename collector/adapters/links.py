@@ -13,7 +13,8 @@ from collector.ports import MeterBus
 from collector.pure.adu import FUNCTION_AT_RTU, FUNCTION_AT_TCP
 from collector.pure.plan import Line
 from config.edge_rules import BAUDS, FORMATS, NO_IDS, PYMODBUS
-from driftwatt.errors import ConfigError, MissingExtra
+from driftwatt.errors import ConfigError
+from driftwatt.extras import needing
 
 ALLOWED = '"tcp://host:502", "rtu-tcp://host:4001" or "rtu:///dev/ttyUSB0?baud=9600&format=8N1"'
 
@@ -75,10 +76,8 @@ def has_no_ids(url: str) -> bool:
 
 
 def _through_pymodbus(host: str, port: int, timeout_s: float) -> MeterBus:
-    try:
+    with needing("collector"):
         from collector.adapters.pymodbus_tcp import PymodbusTcp  # noqa: PLC0415 – loaded only where a file asks for it
-    except ModuleNotFoundError as error:
-        raise MissingExtra("collector", "pymodbus") from error
     return PymodbusTcp(host, port, timeout_s=timeout_s)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from driftwatt.errors import DriftwattError, Refused, Unavailable
+
+log = logging.getLogger(__name__)
 
 SOCKET = "control.sock"
 MAX_REQUEST_BYTES = 64 * 1024
@@ -41,6 +44,15 @@ async def listening(folder: Path, handler: Handler) -> AsyncIterator[None]:
         server.close()
         with suppress(OSError):
             (folder / SOCKET).unlink()
+
+
+async def serve(folder: Path, handler: Handler, name: str) -> None:
+    """Answer requests until cancelled. A daemon (`name`, for the log) that cannot have its socket does its work without."""
+    try:
+        async with listening(folder, handler):
+            await asyncio.Event().wait()
+    except Unavailable as error:
+        log.warning("commands cannot reach this %s: %s", name, error)
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:

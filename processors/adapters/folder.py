@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from config.plant import PlantFile
 from driftwatt.errors import ConfigError, Unavailable
 
 LOCK, STATUS, PASSWORD, STATE, STORE = "lock", "status.json", "broker.password", "state.sqlite3", "store.sqlite3"
@@ -68,6 +69,19 @@ class Folder:
 def plant_folder(file: Path, data_dir: Path, plant: str) -> Path:
     """Return the data folder of a plant; a relative `data_dir` counts from the folder of its file."""
     return file.parent / data_dir / f"plant-{plant}"
+
+
+def folder_of(file: Path, plant: PlantFile) -> Path:
+    """Return the data folder of the plant that was loaded from `file`."""
+    return plant_folder(file, plant.plant.data_dir, plant.plant.id)
+
+
+def state_of(file: Path, plant: PlantFile) -> Path:
+    """Return the state file of a plant. Raises Unavailable when no processor ever ran with this data_dir."""
+    path = folder_of(file, plant) / STATE
+    if not path.exists():
+        raise Unavailable(f"{path.parent}: this plant never ran")
+    return path
 
 
 def read_status(folder: Path) -> dict[str, Any]:
