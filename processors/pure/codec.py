@@ -36,10 +36,12 @@ class Packing(NamedTuple):
 
 
 class Codec:
-    """Encodes and decodes trees of the classes given; their order is part of the format."""
+    """Encodes and decodes trees of the classes given; their order is part of the format. `oldest` is the first version that is read."""
 
-    def __init__(self, version: int, classes: Sequence[type], packings: Mapping[type, Packing] | None = None) -> None:
-        self._version = version
+    def __init__(
+        self, version: int, classes: Sequence[type], packings: Mapping[type, Packing] | None = None, *, oldest: int | None = None
+    ) -> None:
+        self._version, self._oldest = version, version if oldest is None else oldest
         self._classes = list(classes)
         self._numbers = {cls: bytes([ord("C"), number]) for number, cls in enumerate(classes)}
         self._packings = dict(packings or {})
@@ -58,17 +60,23 @@ class Codec:
         if len(data) < _HEAD.size + _CRC.size or data[:4] != _MAGIC:
             raise WireError("snapshot", "not a detector snapshot")
         _, version, length = _HEAD.unpack_from(data)
-        if version != self._version:
-            foreign = Outdated if version < self._version else UnknownMajor
+        if not self._oldest <= version <= self._version:
+            foreign = Outdated if version < self._oldest else UnknownMajor
             raise foreign("snapshot", f"version {version}, this program reads {self._version}")
         body = data[_HEAD.size : _HEAD.size + length]
-        if len(data) != _HEAD.size + length + _CRC.size or _CRC.unpack(data[-_CRC.size :])[0] != zlib.crc32(body):
+        if len(data) != _HEAD.size + length + _CRC.size or checksum(data) != zlib.crc32(body):
             raise WireError("snapshot", "checksum does not match")
         reader = _Reader(body, self._classes, self._packings)
         values = [reader.get() for _ in range(count)]
         if reader.at != len(body):
             raise WireError("snapshot", "trailing bytes")
         return values
+
+
+def checksum(data: bytes) -> int:
+    """Return the checksum that an envelope says it has."""
+    number: int = _CRC.unpack(data[-_CRC.size :])[0]
+    return number
 
 
 class _Writer:

@@ -1,5 +1,8 @@
 """The state of detection as bytes and back, bit for bit: about 20 kB per meter, most of which changes once a day.
 
+It is written whole (`dump`), or in two parts of which the large one is the memory. The other then names the checksum of the
+memory that it goes with, so that no two parts that were not made together are ever taken for a state.
+
 What follows from other parts is not written: values of days and baselines are computed again, order statistics are
 sorted again, in the same order as when they were first made.
 """
@@ -15,7 +18,7 @@ from processors.pure import channels
 from processors.pure.baseline import Ridge
 from processors.pure.channels import Chart
 from processors.pure.cholesky import TERMS, solve
-from processors.pure.codec import Codec, Packing
+from processors.pure.codec import Codec, Packing, checksum
 from processors.pure.daily import regressors
 from processors.pure.detector_state import DetectorState, Drivers
 from processors.pure.expected import Calm, Shape
@@ -27,7 +30,8 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION = 6
+VERSION, OLDEST = 7, 6
+"""Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
 _HEAD, _DRIVERS = struct.Struct("<iqBBI"), struct.Struct("<3f")
@@ -40,13 +44,8 @@ def dump(state: DetectorState) -> bytes:
 
 
 def load(data: bytes) -> DetectorState:
-    """Return the state that was dumped. Raises WireError for damage and UnknownMajor for another version."""
+    """Return the state that was dumped. Raises WireError for damage, Outdated for a version before OLDEST, UnknownMajor after VERSION."""
     return _joined(*_CODEC.open(data, 2))
-
-
-def dump_open(state: DetectorState) -> bytes:
-    """Return only what changes with every interval: about half a kB while no event is open."""
-    return _CODEC.seal(_open_part(state))
 
 
 def dump_memory(memory: Memory) -> bytes:
@@ -54,9 +53,17 @@ def dump_memory(memory: Memory) -> bytes:
     return _CODEC.seal(memory)
 
 
+def dump_open(state: DetectorState, seal: int) -> bytes:
+    """Return only what changes with every interval, about a kB while no event is open. `seal` is the checksum of the dumped memory."""
+    return _CODEC.seal(seal, _open_part(state))
+
+
 def join(opened: bytes, memory: bytes) -> DetectorState:
-    """Return the state of both parts. Raises as `load` does."""
-    return _joined(_CODEC.open(memory, 1)[0], _CODEC.open(opened, 1)[0])
+    """Return the state of both parts. Raises as `load` does, and WireError for parts that do not belong together."""
+    seal, state = _CODEC.open(opened, 2)
+    if seal != checksum(memory):
+        raise WireError("snapshot", "the memory is not the one that the open part goes with")
+    return _joined(_CODEC.open(memory, 1)[0], state)
 
 
 def _open_part(state: DetectorState) -> DetectorState:
@@ -159,4 +166,5 @@ _CODEC = Codec(
         Scale: Packing(lambda scale: (scale.order,), scale_of),
         Echo: Packing(lambda echo: (echo.us,), echo_of),
     },
+    oldest=OLDEST,
 )

@@ -14,6 +14,7 @@ from driftwatt.errors import WireError
 from driftwatt.readings import Reading
 from processors.pure import detector, energy, energy_bytes, plain
 from processors.pure.detector import Answer, DetectorState
+from processors.pure.detector_bytes import join
 from processors.pure.energy import Told
 from processors.pure.energy_state import Energy
 from processors.pure.normalize import measured
@@ -73,7 +74,7 @@ def answer(
 
 
 def parts(state: State) -> dict[str, bytes]:
-    """Return the state as bytes: `energy` is small and changes with every reading, `detector` with intervals only."""
+    """Return the whole state as bytes, `energy` and `detector`; processors.pure.parts tells what of it changed."""
     return {"energy": energy_part(state), "detector": detector.dump(state.detector)}
 
 
@@ -83,11 +84,13 @@ def energy_part(state: State) -> bytes:
 
 
 def restore(stored: Mapping[str, bytes]) -> State:
-    """Return the state whose parts were stored, bit for bit.
+    """Return the state whose parts were stored, bit for bit: whole, or with the detector's `memory` apart.
 
     Raises KeyError for a part that is not there, WireError for damage, Outdated for an older version, UnknownMajor for a newer.
     """
     meter, known = energy_bytes.load(stored["energy"])
+    if "memory" in stored:
+        return State(meter, known, join(stored["detector"], stored["memory"]))
     return State(meter, known, detector.load(stored["detector"]))
 
 

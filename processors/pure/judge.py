@@ -17,7 +17,7 @@ from driftwatt.alerts import Alert, Cause, alert_id
 from driftwatt.errors import Outdated, UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
-from processors.pure import alerts, clean, detector, engine, savings, tree
+from processors.pure import alerts, clean, engine, savings, tree
 from processors.pure.alerts import AlertContext, Change, Told
 from processors.pure.board import Answer
 from processors.pure.calendar import local
@@ -25,6 +25,7 @@ from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
+from processors.pure.parts import Parts
 from processors.pure.past import DAY_MS, NEWEST, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
 from processors.pure.presence import NO_EDGES, EdgesNow
@@ -78,7 +79,7 @@ class Judge:
     _due: set[str] = field(default_factory=set)
     _late_kept: dict[str, int] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
-    _kept: dict[str, DetectorState] = field(default_factory=dict)
+    _kept: Parts = field(default_factory=Parts)
     _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _drivers: Drivers | None = None
 
@@ -135,9 +136,10 @@ class Judge:
         except (WireError, KeyError) as error:
             (self.outdated if isinstance(error, Outdated) else self.broken)[meter] = str(error)
             self.again.add(meter)
-            state = engine.rest(stored, self.policies[meter])
+            state, stored = engine.rest(stored, self.policies[meter]), {}
         if state is not None:
-            self.states[meter], self._kept[meter] = state, state.detector
+            self.states[meter] = state
+            self._kept.found(state, stored)
 
     def follow(self, policies: Mapping[str, MeterPolicy], context: AlertContext, parts: Mapping[str, Mapping[str, bytes]]) -> None:
         """Follow changed files. A meter that comes back goes on from its kept parts; one that is gone is judged no more.
@@ -258,10 +260,8 @@ class Judge:
             if meter in self.again and meter not in self._kept:
                 continue
             state = self.states[meter]
-            out[meter, "energy"] = engine.energy_part(state)
-            if self._kept.get(meter) is not state.detector and meter not in self.again:
-                out[meter, "detector"] = detector.dump(state.detector)
-                self._kept[meter] = state.detector
+            changed = self._kept.changed(state, detector=meter not in self.again)
+            out |= {(meter, name): part for name, part in changed.items()}
         self._touched.clear()
         return out | (self._drivers.parts() if self._drivers else {})
 
@@ -290,7 +290,7 @@ class Judge:
         """Go on with a state that was made again; what it found is told to the alerts."""
         self.states[meter] = state
         self._touched.add(meter)
-        self._kept.pop(meter, None)
+        self._kept.forget(meter)
         self.settled(meter)
         self._all(tuple(findings), products)
 

@@ -72,7 +72,7 @@ def test_an_hour_of_data_costs_at_most_fifteen_microseconds() -> None:
 def test_the_state_of_a_meter_fits_into_24_kib(kind: str) -> None:
     state, said = watch(Load(CALM_SEED).intervals(365, None if kind == "calm" else nights_on(6.0, 180.9)), HISTORY)
     assert waste(said) or kind == "calm"
-    figure, hot = len(detector.dump(state)), len(detector_bytes.dump_open(state))
+    figure, hot = len(detector.dump(state)), len(detector_bytes.dump_open(state, 0))
     told(f"state of a meter after a year, {kind}", figure, GOAL_STATE, "bytes")
     print(f"{'of it what changes with every interval':52s} {hot:10d} bytes")
     assert figure <= GOAL_STATE

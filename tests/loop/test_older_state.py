@@ -17,9 +17,9 @@ import pytest
 from driftwatt.errors import UnknownMajor
 from driftwatt.readings import Reading
 from processors.pipeline import Pipeline
-from processors.pure import energy_bytes, engine
+from processors.pure import detector_bytes, energy_bytes, engine
 from processors.pure.answers import Change, Told
-from processors.pure.detector_bytes import VERSION
+from processors.pure.detector_bytes import OLDEST, VERSION
 from processors.pure.judge import Judge
 from processors.pure.outputs import IntervalEnergy
 from processors.rebuilding import at_once, catch_up, follow, rebuild
@@ -94,9 +94,9 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Bytes]:
 
 @pytest.fixture
 def plant(before: tuple[Path, Bytes], tmp_path: Path) -> Path:
-    """Return a plant whose detector parts and snapshots are all of the version before."""
+    """Return a plant whose detector parts and snapshots are all of a version that is no longer read."""
     folder = Path(shutil.copytree(before[0], tmp_path / "plant"))
-    rewrite(folder, "detector", lambda raw: of_version(raw, VERSION - 1))
+    rewrite(folder, "detector", lambda raw: of_version(raw, OLDEST - 1))
     return folder
 
 
@@ -121,6 +121,13 @@ def detector_on_disk(folder: Path) -> int:
     return int.from_bytes(raw[4:6], "little")
 
 
+def names_on_disk(folder: Path) -> set[str]:
+    with sqlite3.connect(folder / "state.sqlite3") as db:
+        names = {name for (name,) in db.execute("SELECT name FROM part WHERE meter = 'm1'")}
+    db.close()
+    return names
+
+
 async def again(folder: Path) -> Pipeline:
     pipeline, _ = bench(folder, ("m1",))
     await pipeline.begin()
@@ -135,7 +142,7 @@ def test_a_detector_of_an_earlier_version_is_made_again_and_the_energy_goes_on(
             pipeline = await again(plant)
         told = [record.getMessage() for record in caplog.records]
         assert len(told) == 1, told
-        assert f"version {VERSION - 1}" in told[0]
+        assert f"version {OLDEST - 1}" in told[0]
         assert "m1" in told[0]
         assert pipeline.judge.seen_ms("m1") == ROWS[KEPT - 1].t_ms
         assert state_bytes(pipeline)["energy"] == before[1]["energy"]
@@ -156,6 +163,55 @@ def test_a_detector_of_an_earlier_version_is_made_again_and_the_energy_goes_on(
     asyncio.run(live())
 
 
+def test_a_detector_kept_whole_goes_on_and_is_kept_in_two_parts_from_then_on(
+    before: tuple[Path, Bytes], right: tuple[Path, Bytes, list[IntervalEnergy]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(before[0], tmp_path / "plant"))
+    rewrite(folder, "detector", lambda raw: of_version(raw, OLDEST))
+    with sqlite3.connect(folder / "state.sqlite3") as db:
+        db.execute("DELETE FROM part WHERE name = 'memory'")
+        db.execute("UPDATE part SET data = ? WHERE name = 'detector'", (of_version(before[1]["detector"], OLDEST),))
+    db.close()
+
+    async def live() -> None:
+        for at in range(KEPT, len(ROWS), 96):
+            pipeline = await again(folder)
+            assert not pipeline.judge.again
+            await take(pipeline, ROWS[at : at + 96], at + 1)
+            close(pipeline)
+            assert names_on_disk(folder) == {"energy", "detector", "memory"}
+        pipeline = await again(folder)
+        assert state_bytes(pipeline) == right[1]
+        compared = await rebuild(pipeline, "m1", from_ms=START + 2 * DAY, between=at_once, compare=True)
+        assert (compared.equal, compared.readings > 0) == (True, True), "its snapshots are still read"
+        close(pipeline)
+
+    asyncio.run(live())
+
+
+def test_a_memory_of_another_day_is_refused_by_name_and_made_again(before: tuple[Path, Bytes], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(before[0], tmp_path / "plant"))
+    state = engine.restore(before[1])
+    other = detector_bytes.dump_memory(state.detector.memory._replace(valid_days=99))
+    with sqlite3.connect(folder / "state.sqlite3") as db:
+        db.execute("UPDATE part SET data = ? WHERE name = 'memory'", (other,))
+    db.close()
+
+    async def live() -> None:
+        pipeline = await again(folder)
+        assert "m1" in pipeline.standing["state_damaged"].text
+        assert "the memory is not the one" in pipeline.standing["state_damaged"].text
+        await catch_up(pipeline, "m1", between=at_once)
+        assert state_bytes(pipeline) == before[1]
+        close(pipeline)
+        pipeline = await again(folder)
+        assert not pipeline.judge.again
+        assert state_bytes(pipeline) == before[1]
+        close(pipeline)
+
+    asyncio.run(live())
+
+
 def test_readings_go_on_meanwhile_and_a_kill_before_the_end_finds_the_same_task(
     plant: Path, right: tuple[Path, Bytes, list[IntervalEnergy]]
 ) -> None:
@@ -163,7 +219,7 @@ def test_readings_go_on_meanwhile_and_a_kill_before_the_end_finds_the_same_task(
         for at in range(KEPT, len(ROWS), 96):  # midnight is among them, when snapshots are due
             pipeline = await again(plant)
             await take(pipeline, ROWS[at : at + 96], at + 1)
-            assert detector_on_disk(plant) == VERSION - 1, "a version that knows it may still come back"
+            assert detector_on_disk(plant) == OLDEST - 1, "a version that knows it may still come back"
             close(pipeline)
         pipeline = await again(plant)
         assert state_bytes(pipeline)["energy"] == right[1]["energy"]
@@ -284,7 +340,8 @@ def test_the_plant_makes_them_again_by_itself_while_it_works(plant: Path, right:
 
 def test_snapshots_of_an_earlier_version_are_passed_over_when_readings_come_late(plant: Path, before: tuple[Path, Bytes]) -> None:
     with sqlite3.connect(plant / "state.sqlite3") as db:
-        db.execute("UPDATE part SET data = ? WHERE name = 'detector'", (before[1]["detector"],))
+        raw = db.execute("SELECT data FROM part WHERE name = 'detector'").fetchone()[0]
+        db.execute("UPDATE part SET data = ? WHERE name = 'detector'", (of_version(raw, VERSION),))
     db.close()
 
     async def live() -> None:

@@ -54,13 +54,17 @@ def test_readings_become_closed_intervals() -> None:
     assert [interval.import_wh for interval in products.intervals if interval.kind == "15m"][:2] == pytest.approx([1500.0, 1500.0])
 
 
-def test_only_what_changed_has_to_be_kept_and_the_big_part_only_with_intervals() -> None:
+def test_only_what_changed_has_to_be_kept_and_the_big_part_once_a_day() -> None:
     one = judge()
     fed(one, range(20))
-    assert set(one.parts()) == {("m1", "energy"), ("m1", "detector")}
+    assert {name for _, name in one.parts()} == {"energy", "detector", "memory"}
     assert one.parts() == {}
     fed(one, range(20, 22))
-    assert set(one.parts()) == {("m1", "energy")}
+    assert {name for _, name in one.parts()} == {"energy"}
+    fed(one, range(22, 40))
+    assert {name for _, name in one.parts()} == {"energy", "detector"}
+    fed(one, range(40, 60 * 24 + 40))
+    assert {name for _, name in one.parts()} == {"energy", "detector", "memory"}
 
 
 def test_a_judge_put_together_from_its_parts_goes_on_as_if_nothing_had_been() -> None:
