@@ -7,49 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
+from collector.announcing import Announcing
+from collector.live_lane import LiveLane
 from collector.ports import Link, OpenLink, OutboxReader
 from collector.pure.sending import Pace, Sending, acknowledged, again, pack, want
 from collector.replaying import Replaying
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink, Will
-from driftwatt.clock import Clock, StridingClock
+from driftwatt.clock import Clock
 from driftwatt.errors import Refused, Unavailable, WireError
-from driftwatt.readings import Removed, Row
+from driftwatt.readings import Row
 from driftwatt.topics import topic
-from driftwatt.wire import (
-    Ack,
-    EdgeAlarm,
-    EdgeLedger,
-    EdgeState,
-    EpochSpan,
-    Hello,
-    LedgerLine,
-    from_bytes,
-    live_bytes,
-    read_control,
-    row_bytes,
-    to_bytes,
-)
+from driftwatt.wire import Ack, EdgeAlarm, EdgeState, Hello, from_bytes, read_control, to_bytes
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 TICK_S = 0.1
 IDLE_S = 1.0
-HELLO_S = 300.0
-"""A hello is said again this often: the plant answers with its marks, and what was missed on either side comes to light."""
-STATE_S = 10.0
-LEDGER_S = 3.0
-LEDGER_METERS = 100
-"""The books of so many more meters are said once more seldom: each time costs milliseconds for every hundred."""
 PRUNE_S = 30.0
-STRIDING_LIVE_S = 0.25
-PART_BYTES = 48 * 1024
-"""A retained message larger than this is sent in parts."""
-MAX_EPOCHS_TOLD = 500
 
 
 def mqtt(edge_id: str, address: BrokerAddress) -> OpenLink:
@@ -88,9 +65,7 @@ class Forwarder:
     ) -> None:
         self._edge = edge_id
         self._outbox = outbox
-        self._hello = hello
         self._clock = clock
-        self._alarms = alarms
         self._pace = pace or Pace()
         self._sending = Sending()
         self._awake = asyncio.Event()
@@ -98,10 +73,9 @@ class Forwarder:
         self._reconnected = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link = open_link(self._message_came, self._connection_changed)
-        self._said: dict[str, object] = {}
-        self._due: dict[str, float] = {}
-        self._live_at_s = 0.0
-        self._fresh: list[Row] = []
+        self._announcing = Announcing(edge_id, outbox, self._link, hello, alarms)
+        self._lane = LiveLane(edge_id, self._link, clock)
+        self._prune_at_s = 0.0
         self._failing = False
         self.replaying = Replaying(edge_id)
         self.ignored = 0
@@ -117,24 +91,8 @@ class Forwarder:
         self._awake.set()
 
     def live(self, rows: Sequence[Row]) -> None:
-        """Publish the rows of one poll cycle on the live lane, within TICK_S. Never waits, never raises, may be lost."""
-        if self._loop is None or not self._link.connected:
-            return
-        if isinstance(self._clock, StridingClock) and self._clock.striding:
-            if self._loop.time() - self._live_at_s < STRIDING_LIVE_S:
-                return
-            self._live_at_s = self._loop.time()
-            self._fresh.extend(rows)
-            self._say_live()
-            return
-        if not self._fresh:  # the cycles of many buses share a message: one costs as much as a hundred rows
-            self._loop.call_later(TICK_S, self._say_live)
-        self._fresh.extend(rows)
-
-    def _say_live(self) -> None:
-        rows, self._fresh = self._fresh, []
-        for group in _in_parts([row_bytes(row) for row in rows if not isinstance(row, Removed)], len):
-            self._link.publish(topic(self._edge, "live"), live_bytes(self._edge, group), qos=0)
+        """Publish the rows of one poll cycle on the live lane. Never waits, never raises, may be lost."""
+        self._lane.show(rows)
 
     async def run(self) -> None:
         """Connect and forward for ever. Cancel it to stop; the connection is closed on the way out."""
@@ -146,7 +104,7 @@ class Forwarder:
                 await self._turn()
                 await asyncio.sleep(TICK_S)
         finally:
-            self._link.publish(topic(self._edge, "state"), to_bytes(EdgeState(self._edge, online=False)), retain=True)
+            self._announcing.say_farewell()
             self._link.stop()
 
     async def drain(self, deadline_s: float) -> bool:
@@ -218,20 +176,20 @@ class Forwarder:
         """Do all that is due. A disk that fails is reported by the committer; the next turn tries again."""
         try:
             await self._take_acks()
-            if self._is_due("prune", PRUNE_S):
+            if self._now_s() >= self._prune_at_s:
+                self._prune_at_s = self._now_s() + PRUNE_S
                 await self._outbox.prune(self._clock.now_ms())
             if not self._link.connected:
                 return
             if self._reconnected:
                 self._reconnected = False
                 self._sending = again(self._sending)
-                self._said.clear()
-                self._due.clear()
-            self._say_hello()
+                self._announcing.forget()
+            self._announcing.say_hello(self._now_s())
             await self._send()
             await self.replaying.step(self._outbox, lambda message: self._link.publish(topic(self._edge, "d"), message))
-            self._say_state()
-            await self._say_ledger()
+            self._announcing.say_state(self._now_s())
+            await self._announcing.say_ledger(self._now_s())
             if self._failing:
                 log.info("forwarding goes on")
             self._failing = False
@@ -245,7 +203,7 @@ class Forwarder:
             met = self._sending.by
             self._sending, settle = acknowledged(self._sending, self._outbox.held(), ack, now_s=self._now_s(), pace=self._pace)
             if self._sending.by != met:
-                self._said.pop("hello", None)  # only its last part was retained for a processor that starts now
+                self._announcing.introduce()
             if settle is None:
                 self.ignored += 1
             else:
@@ -266,65 +224,6 @@ class Forwarder:
                     self._sending = again(self._sending)
                     return
 
-    def _say_hello(self) -> None:
-        held = self._outbox.held()
-        told = (*held[: MAX_EPOCHS_TOLD - 1], held[-1]) if len(held) > MAX_EPOCHS_TOLD else held
-        hello = self._hello()
-        if not self._is_due("hello", HELLO_S) and self._said.get("hello") == (hello, tuple(span.epoch for span in told)):
-            return
-        spans = tuple(EpochSpan(span.epoch, span.base, span.top) for span in told)
-        groups = list(_in_parts(hello.meters, lambda meter: len(str(meter)))) or [[]]
-        for number, meters in enumerate(groups, start=1):
-            part = replace(hello, epochs=spans, meters=tuple(meters), part=number, parts=len(groups))
-            self._link.publish(topic(self._edge, "hello"), to_bytes(part), retain=True)
-        self._said["hello"] = (hello, tuple(span.epoch for span in told))
-
-    def _say_state(self) -> None:
-        status = self._outbox.status()
-        alarms = (*status.alarms, *self._alarms())
-        if self._said.get("alarms") == alarms and not self._is_due("state", STATE_S):
-            return
-        hours = None if status.hours_left is None else round(status.hours_left, 1)
-        state = EdgeState(self._edge, online=True, started_ms=self._hello().started_ms, hours_left=hours, alarms=alarms)
-        self._link.publish(topic(self._edge, "state"), to_bytes(state), retain=True)
-        self._said["alarms"] = alarms
-
-    async def _say_ledger(self) -> None:
-        if not self._is_due("ledger", LEDGER_S):
-            return
-        lines = await self._outbox.ledger_lines()
-        today = sum(line.day == lines[-1].day for line in lines)
-        self._due["ledger"] += LEDGER_S * (today // LEDGER_METERS)
-        for number, group in enumerate(_in_parts(lines, _line_bytes)):
-            told = to_bytes(EdgeLedger(self._edge, tuple(group)))
-            if self._said.get(f"ledger {number}") != hash(told):
-                self._link.publish(topic(self._edge, "ledger"), told, retain=True)
-                self._said[f"ledger {number}"] = hash(told)
-
-    def _is_due(self, what: str, every_s: float) -> bool:
-        if self._now_s() < self._due.get(what, 0.0):
-            return False
-        self._due[what] = self._now_s() + every_s
-        return True
-
     def _now_s(self) -> float:
         assert self._loop is not None
         return self._loop.time()
-
-
-def _line_bytes(line: LedgerLine) -> int:
-    return 200 + 40 * (len(line.failed) + len(line.dropped)) + len(line.meter)
-
-
-def _in_parts(items: Sequence[_T], size: Callable[[_T], int]) -> Iterator[list[_T]]:
-    """Yield the items in groups of at most PART_BYTES."""
-    group: list[_T] = []
-    total = 0
-    for item in items:
-        if group and total + size(item) > PART_BYTES:
-            yield group
-            group, total = [], 0
-        group.append(item)
-        total += size(item) + 1
-    if group:
-        yield group

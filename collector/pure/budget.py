@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from collector.pure.blocks import Block, MeterPlan, meter_plan
-from collector.pure.decode import encode, spoken_exponent
+from collector.pure.encode import encode, spoken_exponent
 from collector.pure.plan import Line, PlannedRequest, bus_seconds
 from config.edge import Bus, EdgeFile, Meter
 from config.profiles import Profile, Register, placed

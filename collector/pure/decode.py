@@ -1,7 +1,7 @@
-"""Raw registers to values and back: every type and order that a profile may name.
+"""Raw registers to values: every type and order that a profile may name. The inverse is `collector.pure.encode`.
 
-One `struct.Struct` unpacks a whole block; "not available" patterns are compared before scaling. The inverse,
-`encode`, serves tests and simulated meters. A reading holds numbers only: text is read by `decode_text`.
+One `struct.Struct` unpacks a whole block; "not available" patterns are compared before scaling. A reading holds
+numbers only: text is read by `decode_text`.
 Floats are told in the digits that they have: `collector.pure.digits`.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from collector.pure.digits import digits_kept, in_its_digits
 from collector.pure.frames import Request
+from collector.pure.layout import CODE, FLOATS, byte_order, scaling
 from collector.pure.plan import PlannedRequest, words
 from collector.pure.telling import EXACT, Part, Telling
 from config.profiles import Register
@@ -25,14 +26,6 @@ from driftwatt.readings import Quality
 
 NOT_AVAILABLE = int(Quality.NOT_AVAILABLE)
 _LARGEST = 1.7976931348623157e308
-_CODE = {
-    "uint8": "xB", "uint16": "H", "uint32": "I", "uint64": "Q", "int8": "xb", "int16": "h", "int32": "i", "int64": "q",
-    "float16": "e", "float32": "f", "float64": "d", "bcd16": "H", "bcd32": "I", "bcd64": "Q",
-    "mod10k32": "4s", "mod10k48": "6s", "mod10k64": "8s", "bits16": "H", "bits32": "I",
-}  # fmt: skip
-_FLOATS = {"float16": 0x7E00, "float32": 0x7FC00000, "float64": 0x7FF8000000000000}  # with their usual NaN
-
-
 _LARGEST_EXPONENT = 10
 """Of a scale register, from SunSpec; anything beyond is no exponent."""
 
@@ -65,7 +58,7 @@ class BlockDecoder:
         numbers = [register for register in planned.registers if register.type != "text"]
         start, count = planned.request.address, planned.request.count
         scales = sorted({register.scale_register for register in numbers if register.scale_register is not None})
-        order = [2 * (register.address - start) + at for register in numbers for at in _byte_order(register)]
+        order = [2 * (register.address - start) + at for register in numbers for at in byte_order(register)]
         order += [2 * (scale - start) + at for scale in scales for at in (0, 1)]
         self.quantities = tuple(register.quantity for register in numbers)
         self._fields = tuple(_field(register) for register in numbers)
@@ -75,7 +68,7 @@ class BlockDecoder:
             for register in (numbers if scales else ())
         )
         self._pack = struct.Struct(f">{count}H").pack
-        self._unpack = struct.Struct(">" + "".join(_CODE[register.type] for register in numbers) + "h" * len(scales)).unpack_from
+        self._unpack = struct.Struct(">" + "".join(CODE[register.type] for register in numbers) + "h" * len(scales)).unpack_from
         self._pick = itemgetter(*order) if order and order != list(range(2 * count)) else None
         plain = numbers and not scales and all(field.special is None for field in self._fields)
         self._telling = Telling([_part(register, field) for register, field in zip(numbers, self._fields, strict=True)]) if plain else None
@@ -142,48 +135,14 @@ def _compiled(address: int, count: int, registers: tuple[Register, ...]) -> Bloc
 def decode_text(register: Register, registers: Sequence[int]) -> str:
     """Return the text in the registers of a `text` register, without padding; bytes outside ASCII become `?`."""
     wire = struct.pack(f">{len(registers)}H", *registers)
-    return bytes(wire[at] for at in _byte_order(register)).rstrip(b"\0 ").decode("ascii", "replace").replace("\ufffd", "?")
-
-
-def encode(register: Register, value: float | str | None) -> tuple[int, ...]:
-    """Return the registers that say `value` (canonical unit) for this register, the inverse of decoding.
-
-    None gives the first `not_available` pattern, or NaN for a float. Raises ValueError when the type
-    cannot hold the value.
-    """
-    return encoder(register)(value)
-
-
-@lru_cache(maxsize=4096)
-def encoder(register: Register) -> Callable[[float | str | None], tuple[int, ...]]:
-    """Return `encode` for one register, for those who encode it often."""
-    order, to_bytes = _byte_order(register), _to_bytes(register)
-    count = words(register)
-
-    def registers_of(value: float | str | None) -> tuple[int, ...]:
-        try:
-            logical = to_bytes(value)
-        except (struct.error, OverflowError, TypeError) as error:
-            raise ValueError(f"{register.quantity}: {register.type} cannot hold {value!r}") from error
-        return struct.unpack(f">{count}H", bytes([logical[at] for at in order]))
-
-    return registers_of
-
-
-def _byte_order(register: Register) -> list[int]:
-    """Return, for each logical byte (ABCD…), where it stands on the wire. Its own inverse."""
-    count = words(register)
-    reverse = register.order in ("CDAB", "DCBA") and register.type != "text"
-    swap = register.order in ("BADC", "DCBA")
-    positions = range(count - 1, -1, -1) if reverse else range(count)
-    return [2 * at + (half ^ swap) for at in positions for half in (0, 1)]
+    return bytes(wire[at] for at in byte_order(register)).rstrip(b"\0 ").decode("ascii", "replace").replace("\ufffd", "?")
 
 
 def _field(register: Register) -> _Field:
-    factor, divisor = _scaling(register.scale)
+    factor, divisor = scaling(register.scale)
     special = _special(register)
     absent = [_pattern(register, raw) for raw in register.not_available]
-    zeros = [item for item in absent if register.type in _FLOATS and item == 0]
+    zeros = [item for item in absent if register.type in FLOATS and item == 0]
     if zeros:  # +0 and −0 are equal as numbers, so a set cannot tell which of them was meant
         special = partial(_other_than_zero, signs=frozenset(math.copysign(1.0, zero) for zero in zeros))
     told = in_its_digits(register.type, factor, divisor, counter=register.counter is not None)
@@ -214,15 +173,9 @@ def _ratio(value: float) -> float:
 _CODINGS: dict[str, Callable[[float], float] | None] = {"plain": None, "four_quadrant": _four_quadrant, "percent_or_ratio": _ratio}
 
 
-def _scaling(scale: float) -> tuple[float, float]:
-    # 2301 ÷ 10 is 230.1, while 2301 × 0.1 is 230.10000000000002.
-    inverse = 1 / scale
-    return (1.0, float(round(inverse))) if abs(scale) < 1 and math.isclose(inverse, round(inverse), rel_tol=1e-12) else (scale, 1.0)
-
-
 def _pattern(register: Register, raw: int) -> Any:
     try:
-        return struct.unpack(">" + _CODE[register.type], raw.to_bytes(2 * words(register), "big"))[0]
+        return struct.unpack(">" + CODE[register.type], raw.to_bytes(2 * words(register), "big"))[0]
     except OverflowError as error:
         raise ConfigError("pattern is wider than its register", key=register.quantity, found=f"0x{raw:X}") from error
 
@@ -249,59 +202,3 @@ def _from_mod10k(item: bytes) -> int | None:
 
 def _other_than_zero(item: float, *, signs: frozenset[float]) -> float | None:
     return None if item == 0 and math.copysign(1.0, item) in signs else item
-
-
-_SPOKEN = {"V": -1, "A": -2, "Hz": -2, "1": -3, "W": 1, "var": 1, "VA": 1}
-
-
-def spoken_exponent(register: Register) -> int:
-    """Return the exponent that `encode` counts with, for the register's `scale_register` to say; 0 where it has none."""
-    return 0 if register.scale_register is None else _SPOKEN.get(register.unit, 0)
-
-
-def _to_bytes(register: Register) -> Callable[[Any], bytes]:
-    size = 2 * words(register)
-    if register.type == "text":
-        return lambda value: _text_bytes(value, size)
-    factor, divisor = _scaling(register.scale * 10.0 ** spoken_exponent(register))
-    absent = register.not_available[0] if register.not_available else _FLOATS.get(register.type)
-    packer = _packer(register, size)
-
-    def to_bytes(value: float | None) -> bytes:
-        if value is None:
-            if absent is None:
-                raise OverflowError
-            return absent.to_bytes(size, "big")
-        return packer(value * divisor / factor)
-
-    return to_bytes
-
-
-def _packer(register: Register, size: int) -> Callable[[float], bytes]:
-    if register.type in _FLOATS:
-        return struct.Struct(">" + _CODE[register.type]).pack
-    if register.type.startswith("bcd"):
-        return lambda number: _bcd_bytes(round(number), size)
-    if register.type.startswith("mod10k"):
-        return lambda number: _mod10k_bytes(round(number), size // 2)
-    pack = struct.Struct(">" + _CODE[register.type]).pack
-    return lambda number: pack(round(number))
-
-
-def _bcd_bytes(number: int, size: int) -> bytes:
-    if number < 0:
-        raise OverflowError
-    return int(str(number), 16).to_bytes(size, "big")
-
-
-def _mod10k_bytes(number: int, count: int) -> bytes:
-    if not 0 <= number < 10000**count:
-        raise OverflowError
-    return struct.pack(f">{count}H", *(number // 10000**at % 10000 for at in range(count - 1, -1, -1)))
-
-
-def _text_bytes(value: str, size: int) -> bytes:
-    raw = value.encode("ascii")
-    if len(raw) > size:
-        raise OverflowError
-    return raw.ljust(size, b"\0")

@@ -7,8 +7,9 @@ from pathlib import Path
 from struct import Struct
 
 from collector.ports import Request
-from collector.pure.decode import compile_block, encoder
+from collector.pure.decode import compile_block
 from collector.pure.digits import in_its_digits
+from collector.pure.encode import encoder
 from collector.pure.plan import PlannedRequest, words
 from collector.simulator.load import SLOT_MS, Load
 from collector.simulator.plant import POINTS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import acos, sqrt, tan
 from typing import Protocol
 
-from collector.pure.decode import encoder, spoken_exponent
+from collector.pure.encode import encoder, spoken_exponent
 from collector.pure.plan import words
 from collector.simulator.chain import standing
 from collector.simulator.codec import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.pure.decode import NOT_AVAILABLE, compile_block, decode_text, encode
+from collector.pure.decode import NOT_AVAILABLE, compile_block, decode_text
+from collector.pure.encode import encode
 from collector.pure.plan import plan, words
 from config.profiles import Limits, Order, Register, RegisterType
 from driftwatt.errors import ConfigError
