@@ -32,6 +32,7 @@ from processors.pure.commit import NOBODY, Commit, Deed, Kept
 from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
 from processors.pure.judge import Judge, Products
+from processors.pure.maintenance import Maintenance, NotPlannedError, ended, planned
 from processors.pure.outputs import Output
 from processors.pure.past import NEWEST
 from processors.pure.presence import EdgesNow
@@ -94,6 +95,7 @@ class Pipeline:
     async def begin(self) -> None:
         """Go on from what was committed, or from what can be read of it. Raises Unavailable, UnknownMajor."""
         kept = await self.keeping.once(self.state.load)
+        self.judge.maintain(kept.maintenance)
         self.judge.restore(kept.parts, {alert.id: alert for alert in kept.alerts})
         self.intake.delivery = delivery.begin(kept.checkpoints)
         hellos = [payload for key, payload in kept.notes.items() if key.startswith("hello:")]
@@ -248,6 +250,32 @@ class Pipeline:
         self._wanted.set()
         self.board.changed("alerts")
         return alert
+
+    def maintenance(self) -> Sequence[Maintenance]:
+        """Return every maintenance window that was set on the page, in any order."""
+        return tuple(self.judge.maintenance.values())
+
+    async def plan(self, window: Maintenance) -> Maintenance:
+        """Keep a new maintenance window durably and follow it. Raises Refused with a word that names why not."""
+        try:
+            window = planned(window, self.maintenance())
+        except NotPlannedError as no:
+            raise Refused(no.word) from no
+        return await self._plan(window)
+
+    async def end_plan(self, window: str, *, by: str, at_ms: int) -> Maintenance:
+        """End a maintenance window now, or take it back. Raises KeyError for an unknown one, Refused for one that is over."""
+        try:
+            return await self._plan(ended(self.judge.maintenance[window], by=by, at_ms=at_ms))
+        except NotPlannedError as no:
+            raise Refused(no.word) from no
+
+    async def _plan(self, window: Maintenance) -> Maintenance:
+        await self.keeping.once(self.state.plan, window)
+        self.judge.maintain([window])
+        self._wanted.set()
+        self.board.changed("alerts")
+        return window
 
     async def audit(self, who: str, what: str, detail: str = "") -> None:
         """Keep what somebody did. A state file that is away is no reason to refuse it: then only the log tells."""

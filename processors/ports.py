@@ -12,6 +12,7 @@ from driftwatt.readings import Reading
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Deed, Kept
 from processors.pure.interval_columns import EnergyColumns
+from processors.pure.maintenance import Maintenance
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.pure.past import Move, Snapshot
 
@@ -79,6 +80,9 @@ class StateFile(Protocol):
 
     def journal(self, answer: Answer) -> int:
         """Keep an answer for ever, synced; returns its number. Raises Unavailable."""
+
+    def plan(self, window: Maintenance) -> None:
+        """Keep a maintenance window as it is now for ever, synced, and who set or ended it. Raises Unavailable."""
 
     def audit(self, deed: Deed) -> None:
         """Keep what somebody did, synced; the oldest leave after many. Answers are kept by `journal`. Raises Unavailable."""

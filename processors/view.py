@@ -19,7 +19,8 @@ from driftwatt.clock import Clock
 from driftwatt.readings import Quality, Reading
 from processors.ports import SeriesStore
 from processors.pure.board import Answer, AnswerWord, EdgeNow, MeterNow, Progress, Snapshot
-from processors.pure.calendar import day_start_ms, local
+from processors.pure.calendar import ClosedWindow, day_start_ms, local
+from processors.pure.maintenance import Maintenance, policy_with
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.pure.policy import MeterPolicy
 
@@ -48,7 +49,7 @@ class LiveBoard(Protocol):
 
 
 class AlertBook(Protocol):
-    """All alerts, and the way in for people's answers."""
+    """All alerts and maintenance windows, and the way in for what people say about them."""
 
     def alerts(self) -> Sequence[Alert]:
         """Return every alert that is kept, open or closed, in any order."""
@@ -59,6 +60,15 @@ class AlertBook(Protocol):
         Raises KeyError for an unknown alert, Refused with a sentence when the rules do not allow it
         (somebody else was first, the ten seconds of `undo` are over, shelved for longer than 7 days).
         """
+
+    def maintenance(self) -> Sequence[Maintenance]:
+        """Return every maintenance window that was set on the page, in any order."""
+
+    async def plan(self, window: Maintenance) -> Maintenance:
+        """Keep a new window durably and follow it; returns it as kept. Raises Refused with a word that names why not."""
+
+    async def end_plan(self, window: str, *, by: str, at_ms: int) -> Maintenance:
+        """End a window now, or take it back. Raises KeyError for an unknown one, Refused for one that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +214,14 @@ class PlantView:
     async def expected(self, meter: str, start_ms: int, end_ms: int) -> list[ExpectedPower]:
         """Return expected power by quarter-hour. Raises Unavailable."""
         return await asyncio.to_thread(self._store.expected, meter, start_ms, end_ms)
+
+    def shutdowns(self, meter: str, start_ms: int, end_ms: int) -> list[ClosedWindow]:
+        """Return the shutdowns of a meter that touch a span, those of the plant file and those set on the page, ascending."""
+        policy = self.policies.get(meter)
+        if policy is None:
+            return []
+        known = policy_with(policy, {each.id: each for each in self.book.maintenance()}).calendar.closed_windows
+        return [each for each in known if each.from_ms < end_ms and start_ms < each.to_ms]
 
     def alert(self, alert: str) -> Alert | None:
         """Return the alert with an id, None where there is none."""

@@ -22,6 +22,7 @@ from processors.ports import Journaled
 from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Deed, Kept
 from processors.pure.delivery import Checkpoint
+from processors.pure.maintenance import Maintenance
 from processors.pure.past import Move, Snapshot
 
 SCHEMA = """
@@ -43,6 +44,7 @@ CREATE INDEX IF NOT EXISTS move_of ON move (meter, number);
 CREATE TABLE IF NOT EXISTS snapshot
     (meter TEXT, t_ms INT, number INT, plan TEXT, facts TEXT, energy BLOB, detector BLOB, PRIMARY KEY (meter, t_ms)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS late (meter TEXT PRIMARY KEY, from_ms INT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS maintenance (id TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 QUARANTINE_ROWS = 20_000
@@ -55,6 +57,7 @@ RAW_CHARS = 4096
 _T = TypeVar("_T")
 ALERT: TypeAdapter[Alert] = TypeAdapter(Alert)
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+WINDOW: TypeAdapter[Maintenance] = TypeAdapter(Maintenance)
 LINE: TypeAdapter[LedgerLine] = TypeAdapter(LedgerLine)
 
 
@@ -82,7 +85,8 @@ class SqliteState:
                 parts.setdefault(meter, {})[name] = data
             alerts = tuple(self._readable(ALERT, (body for (body,) in self._db.execute("SELECT body FROM alert"))))
             notes = dict(self._db.execute("SELECT key, value FROM note"))
-            return past.recall(self._db, Kept(tuple(points), parts, alerts, notes, damage=tuple(self._damage)))
+            windows = tuple(self._readable(WINDOW, (body for (body,) in self._db.execute("SELECT body FROM maintenance"))))
+            return past.recall(self._db, Kept(tuple(points), parts, alerts, notes, damage=tuple(self._damage), maintenance=windows))
 
     def _checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints that are what was written; an epoch without one is asked for again from its beginning."""
@@ -115,6 +119,14 @@ class SqliteState:
             done = db.execute("INSERT INTO journal (at_ms, body) VALUES (?, ?)", (answer.at_ms, ANSWER.dump_json(answer).decode()))
             _audit(db, Deed(answer.at_ms, answer.by, f"alert_{answer.what}", f"{answer.alert} {answer.reason}".strip()))
         return done.lastrowid or 0
+
+    def plan(self, window: Maintenance) -> None:
+        """See StateFile."""
+        at_ms, who = (window.set_ms, window.by) if window.ended_ms is None else (window.ended_ms, window.ended_by)
+        what = "maintenance_set" if window.ended_ms is None else "maintenance_ended"
+        with told("state file"), transaction(self._db) as db:
+            db.execute("INSERT OR REPLACE INTO maintenance VALUES (?, ?)", (window.id, WINDOW.dump_json(window).decode()))
+            _audit(db, Deed(at_ms, who, what, f"{window.id} {window.area or ' '.join(window.meters)} {window.reason}"))
 
     def audit(self, deed: Deed) -> None:
         """See StateFile."""

@@ -57,11 +57,12 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class ClosedWindow:
-    """An announced shutdown `[from_ms, to_ms)`: stored, not judged, not learned."""
+    """An announced shutdown `[from_ms, to_ms)`: stored, not judged, not learned; from the plant file, or `set_on_page`."""
 
     from_ms: int
     to_ms: int
     note: str = ""
+    set_on_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

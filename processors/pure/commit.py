@@ -10,6 +10,7 @@ from driftwatt.alerts import Alert
 from driftwatt.readings import FailedPoll, Reading
 from driftwatt.wire import LedgerLine
 from processors.pure.delivery import Checkpoint, Gap
+from processors.pure.maintenance import Maintenance
 from processors.pure.past import Move, Snapshot
 
 NOBODY = "-"
@@ -122,6 +123,7 @@ class Kept:
     late: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     damage: tuple[str, ...] = ()
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 def verdict(row: Reading | FailedPoll, edge: str, *, owners: Mapping[str, str | None], latest_ms: int) -> str:

@@ -24,6 +24,7 @@ from processors.pure.calendar import local
 from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
+from processors.pure.maintenance import Maintenance, policy_with
 from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.parts import Parts
 from processors.pure.past import DAY_MS, NEWEST, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
@@ -72,6 +73,7 @@ class Judge:
     outdated: dict[str, str] = field(default_factory=dict)
     again: set[str] = field(default_factory=set)
     plans: dict[str, str] = field(default_factory=dict)
+    maintenance: dict[str, Maintenance] = field(default_factory=dict)
     number: int = 0
     moves: list[Move] = field(default_factory=list)
     _snapped: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -152,7 +154,8 @@ class Judge:
                 engine.restore(stored)
         for meter in self.states:
             self.states.end_run(meter)
-        self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in policies.items()}
+        listed = {meter: policy_with(policy, self.maintenance) for meter, policy in policies.items()}
+        self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in listed.items()}
         self.context, before = context, self._drivers
         self._name_plans()
         if self._drivers is not None:
@@ -161,6 +164,16 @@ class Judge:
             self._take_up(meter, stored)
         for meter in self.again & back.keys():
             self.overdue(meter, NEWEST)
+
+    def maintain(self, windows: Iterable[Maintenance]) -> None:
+        """Follow maintenance windows that were set or ended; those known before stay."""
+        self.maintenance |= {each.id: each for each in windows}
+        for meter, policy in self.policies.items():
+            followed = policy_with(policy, self.maintenance)
+            if followed is not policy:
+                self.states.end_run(meter)
+                self.policies[meter], self.plans[meter] = followed, plan_of(followed)
+                self._due.add(meter)
 
     def on_hello(self, hello: Hello) -> None:
         """Take over what an edge says about its meters."""
@@ -209,7 +222,7 @@ class Judge:
     ) -> None:
         """Let time pass. `heard_ms` tells when a reading of a meter last arrived; one that catches up is not silent.
 
-        A meter that was not heard since `started_ms` is given the usual time before its silence is news.
+        A meter that was not heard since `started_ms` is given the usual time before its silence is news; in a shutdown it is none.
         """
         told = alerts.silent_meters(self.book)
         self._change(alerts.on_edges(self.book, edges.lost, at_ms=now_ms, context=self.context), products)
@@ -217,6 +230,8 @@ class Judge:
             silent_ms = now_ms - max(heard_ms.get(meter, started_ms), edges.back_ms(meter))
             if silent_ms >= max(SILENT_MS, POLLS_MISSED * policy.every_ms):
                 since_ms = now_ms - silent_ms
+                if policy.calendar.closed(now_ms, now_ms + 1):
+                    continue
                 if meter not in told and not edges.takes_along(meter):
                     self._change(alerts.on_silence(self.book, meter, since_ms=since_ms, at_ms=now_ms, context=self.context), products)
                 self._wake(meter, now_ms, products)

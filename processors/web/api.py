@@ -19,7 +19,7 @@ from processors.pure.document import document
 from processors.view import DAY_MS, Answer, AnswerWord, PlantView
 from processors.web.figures import meter_figure
 from processors.web.hub import TooManyStreamsError
-from processors.web.site import Site
+from processors.web.site import Site, refusal
 from processors.web.thin import Row, thin
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,6 @@ ALERT_ID = re.compile(r"[0-9a-f]{16}")
 
 class BadRequestError(Exception):
     """A parameter is wrong; the text says which and what is allowed."""
-
-
-def refusal(status: int, code: str, message: str) -> JSONResponse:
-    """Return an error as JSON: a code for programs, a sentence for people."""
-    return JSONResponse({"error": code, "message": message}, status)
 
 
 def when(request: Request, name: str, default_ms: int) -> int:
@@ -174,10 +169,8 @@ async def answer(request: Request) -> Response:
     site: Site = request.app.state.site
     visit = site.visit(request)
     say = visit.text.words
-    if not site.tokens.valid(request, request.headers.get("x-csrf-token")):
-        return refusal(403, "csrf", say["err.session"])
-    if not visit.may_act:
-        return refusal(403, "forbidden", say("err.forbidden", role=say["role.operator"]))
+    if (no := site.may_not_act(request, visit)) is not None:
+        return no
     verb = VERBS.get(request.path_params["verb"])
     if verb is None or not ALERT_ID.fullmatch(request.path_params["id"]):
         return refusal(404, "not_found", say["err.page"])
@@ -186,16 +179,16 @@ async def answer(request: Request) -> Response:
         changed = await site.view.book.answer(said)
     except KeyError:
         return refusal(404, "not_found", say["err.page"])
-    except Refused as no:
+    except Refused as refused:
         current = site.view.alert(said.alert)
         first = current is not None and verb == "ack" and current.state == "acked" and current.ack_by and current.ack_at_ms
         told = say("ack.already", person=current.ack_by, time=visit.text.clock(current.ack_at_ms)) if first else say["err.not_possible"]  # type: ignore[union-attr,arg-type]
-        return JSONResponse({"error": "not_possible", "message": told, "detail": str(no)}, 409)
+        return JSONResponse({"error": "not_possible", "message": told, "detail": str(refused)}, 409)
     return JSONResponse(document(changed))
 
 
-def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> Answer:
-    """Return the answer in a body. Raises BadRequestError."""
+def body_of(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body. Raises BadRequestError."""
     try:
         content = json.loads(body or b"{}")
         json.dumps(content, ensure_ascii=False).encode()  # half a character, written as an escape, can be read but not kept
@@ -203,6 +196,12 @@ def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> 
         content = None
     if not isinstance(content, dict):
         raise BadRequestError("the body is not a JSON object")
+    return content
+
+
+def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> Answer:
+    """Return the answer in a body. Raises BadRequestError."""
+    content = body_of(body)
     reason, note, until = content.get("reason", ""), content.get("note", ""), content.get("until_ms")
     if not isinstance(reason, str) or not isinstance(note, str) or len(note) > MAX_NOTE or len(reason) > 40:
         raise BadRequestError(f"reason and note are texts, the note at most {MAX_NOTE} characters")

@@ -18,9 +18,9 @@ from driftwatt.errors import ConfigError, Unavailable
 from driftwatt.hosts import is_loopback
 from processors.pure.gauges import Gauge
 from processors.view import PlantView
-from processors.web import api, metrics, openapi
+from processors.web import api, maintenance_api, metrics, openapi
 from processors.web.assets import Assets
-from processors.web.pages import account, alert, alerts, meter, meters, overview, reports
+from processors.web.pages import account, alert, alerts, maintenance, meter, meters, overview, reports
 from processors.web.security import Gate, host_names, split_listen
 from processors.web.sessions import Account, Sessions
 from processors.web.site import STATIC, Audit, Site
@@ -92,6 +92,7 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/meters/{id}/day.csv", meter.csv),
         Route("/alerts", alerts.alerts),
         Route("/alerts/{id}", alert.alert),
+        Route("/maintenance", maintenance.maintenance),
         Route("/reports", reports.reports),
         Route("/reports/{month}.csv", reports.as_csv),
         Route("/signin", account.sign_in, methods=["GET", "POST"]),
@@ -103,6 +104,9 @@ def _routes(site: Site) -> list[Route | Mount]:
         Route("/api/v1/alerts", api.alerts),
         Route("/api/v1/alerts/{id}", api.alert),
         Route("/api/v1/alerts/{id}/{verb}", api.answer, methods=["POST"]),
+        Route("/api/v1/maintenance", maintenance_api.windows),
+        Route("/api/v1/maintenance", maintenance_api.plan, methods=["POST"]),
+        Route("/api/v1/maintenance/{id}/end", maintenance_api.end, methods=["POST"]),
         Route("/api/v1/events", api.events),
         Route("/api/v1/openapi.json", openapi.openapi),
         Route("/healthz", api.healthz),

@@ -11,6 +11,7 @@ from typing import Any
 
 from driftwatt.alerts import Alert
 from driftwatt.readings import Quality
+from processors.pure.calendar import ClosedWindow
 from processors.view import QUARTER_MS, PlantView, Span
 from processors.web.text import Text
 
@@ -123,6 +124,7 @@ def chart(
     """Return the chart of one span: measured against its band, with gaps, events, limit and tariff strip."""
     now_ms = view.now_ms()
     drawn = measured(span)
+    shut = view.shutdowns(span.meter, span.start_ms, span.end_ms)
     live = span.start_ms <= now_ms < span.end_ms
     waiting = (
         live
@@ -138,7 +140,8 @@ def chart(
         "estimated": drawn.estimated,
         "band": band(span),
         "gaps": [{"from": a, "to": b, "text": text.words("chart.no_data", duration=text.duration((b - a) / 1000))} for a, b in drawn.gaps],
-        "events": [event for alert in alerts for event in events(span, alert, now_ms)],
+        "events": [event for alert in alerts for event in events(span, alert, now_ms, shut)],
+        "shutdowns": [{"from": max(each.from_ms, span.start_ms), "to": min(each.to_ms, span.end_ms), "text": each.note} for each in shut],
         "compare": [],
         "summary": _summary(text, span, drawn),
     }
@@ -152,14 +155,16 @@ def chart(
     return data
 
 
-def events(span: Span, alert: Alert, now_ms: int) -> list[dict[str, Any]]:
-    """Return the parts of a span in which an alert's excess ran: since it began, and above the band."""
+def events(span: Span, alert: Alert, now_ms: int, shut: Sequence[ClosedWindow] = ()) -> list[dict[str, Any]]:
+    """Return the parts of a span in which an alert's excess ran: since it began, above the band, and outside of shutdowns."""
     highest = {point.start_ms: point.hi for point in span.expected}
     until_ms = alert.cleared_ms or now_ms
     parts: list[dict[str, Any]] = []
     for each in span.intervals:
         watts = each.import_wh * 3.6e6 / (each.end_ms - each.start_ms)
         if each.start_ms < alert.since_ms - span.step_ms or each.start_ms >= until_ms or watts <= highest.get(each.start_ms, float("inf")):
+            continue
+        if any(one.from_ms < each.end_ms and each.start_ms < one.to_ms for one in shut):
             continue
         if parts and each.start_ms - parts[-1]["to"] <= 2 * span.step_ms:
             parts[-1]["to"] = each.end_ms

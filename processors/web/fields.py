@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from driftwatt.alerts import Alert
 from processors.pure.board import Progress, Snapshot
+from processors.pure.maintenance import Maintenance
 from processors.view import PlantView
 from processors.web.figures import DOUBTFUL, Fields, MeterFigure, meter_figure
 from processors.web.kpis import plant_fields
@@ -23,7 +24,11 @@ def fields(view: PlantView, text: Text) -> Fields:
     """Return every live field of every page in one language. Reads memory only."""
     snapshot, alerts = view.board.snapshot(), view.book.alerts()
     figures = [meter_figure(view, snapshot, alerts, meter) for meter in view.meters.values()]
-    table: Fields = {"now": view.clock.now_ms(), "alerts.rev": _revision(alerts), "first": int(not is_first_run(view))}
+    table: Fields = {
+        "now": view.clock.now_ms(),
+        "alerts.rev": _revision(alerts, view.book.maintenance()),
+        "first": int(not is_first_run(view)),
+    }
     table |= _frame(view, text, snapshot, figures, alerts)
     table |= plant_fields(view, text, plant_figure(view, figures))
     for figure in figures:
@@ -32,8 +37,9 @@ def fields(view: PlantView, text: Text) -> Fields:
     return table | rest_fields(view, text, figures)
 
 
-def _revision(alerts: Sequence[Alert]) -> str:
+def _revision(alerts: Sequence[Alert], windows: Sequence[Maintenance]) -> str:
     told = sorted(f"{each.id} {each.state} {each.updated_ms} {len(each.history)}" for each in alerts)
+    told += sorted(f"{each.id} {each.until_ms}" for each in windows)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 

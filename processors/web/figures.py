@@ -41,7 +41,7 @@ def bar_text(value: Bar) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MeterFigure:
-    """One meter at one instant. Power in kW, energy in kWh; `alert` is its costliest open one."""
+    """One meter at one instant. Power in kW, energy in kWh; `alert` is its costliest open one, `shut`: in a maintenance window."""
 
     meter: PlantMeter
     state: TileState
@@ -55,6 +55,7 @@ class MeterFigure:
     alert: Alert | None = None
     readiness: Readiness | None = None
     now: MeterNow | None = None
+    shut: bool = False
 
 
 def bar(kw: float | None, expected: ExpectedPower | None, rated_kw: float | None) -> Bar:
@@ -110,6 +111,7 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
         alert=mine[0] if mine else None,
         readiness=readiness,
         now=now,
+        shut=bool(view.shutdowns(meter.id, now_ms, now_ms + 1)),
     )
 
 

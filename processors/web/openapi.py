@@ -35,21 +35,25 @@ SPAN = (_query("from", "Start; today by default.", TIME), _query("to", "End, not
 
 
 def _post(summary: str, properties: Json, required: list[str]) -> Json:
-    schema: Json = {"type": "object", "properties": properties | {"note": {"type": "string", "maxLength": 500}}}
+    return _said(summary, properties | {"note": {"type": "string", "maxLength": 500}}, required, of="alert", parameters=[ALERT])
+
+
+def _said(summary: str, properties: Json, required: list[str], *, of: str, parameters: list[Json]) -> Json:
+    schema: Json = {"type": "object", "properties": properties}
     if required:
         schema["required"] = required
     token = {"name": "X-CSRF-Token", "in": "header", "required": True, "schema": TEXT}
     return {
         "post": {
             "summary": summary,
-            "parameters": [ALERT, token],
+            "parameters": [*parameters, token],
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
             "responses": {
-                "200": {"description": "The alert as it is now."},
+                "200": {"description": f"The {of} as it is now."},
                 "400": {"description": "The body is wrong."},
                 "403": {"description": "Not this page's token, or not permitted."},
-                "404": {"description": "No such alert."},
-                "409": {"description": "The alert's state does not allow it."},
+                "404": {"description": f"No such {of}."},
+                "409": {"description": f"The state of the {of} does not allow it."},
             },
         }
     }
@@ -88,6 +92,15 @@ def document() -> Json:
             "Close as no waste.", {"reason": {"type": "string", "enum": list(DISMISS_REASONS)}}, ["reason"]
         ),
         "/api/v1/alerts/{id}/fixed": _post("Close as mended.", {}, []),
+        "/api/v1/maintenance": _get("Maintenance windows set on the page, the latest first.")
+        | _said(
+            "Set a maintenance window: one area (`*` is the plant) or some meters, from now or later, in plant time or RFC 3339.",
+            {"area": TEXT, "meters": {"type": "array", "items": TEXT}, "from": TEXT, "to": TEXT, "reason": TEXT},
+            ["from", "to", "reason"],
+            of="window",
+            parameters=[],
+        ),
+        "/api/v1/maintenance/{id}/end": _said("End a window now, or take it back.", {}, [], of="window", parameters=[ALERT]),
         "/api/v1/events": _get("Live fields of the page as server-sent events.", kind="text/event-stream"),
     }
     return {"openapi": "3.1.0", "info": {"title": "driftwatt", "version": __version__}, "paths": paths}

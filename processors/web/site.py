@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from processors.pure.gauges import Gauge
 from processors.view import PlantView
@@ -34,7 +34,7 @@ JS_WORDS = (
     "age.now", "age.s", "age.min", "age.h", "age.d", "age.ago_s", "age.ago_min", "age.ago_h", "live.offline", "action.offline",
     "banner.offline_head", "banner.offline_rest", "announce.alerts", "announce.back", "chart.expected_short", "common.undo", "ack.done",
     "reason.checking", "reason.production", "reason.planned", "reason.known", "reason.other", "done.shelve", "done.comment",
-    "done.dismiss", "done.fixed", "err.failed", "form.needed",
+    "done.dismiss", "done.fixed", "err.failed", "form.needed", "mw.done", "mw.ended",
 )  # fmt: skip
 
 
@@ -59,6 +59,11 @@ class Visit:
     def may_act(self) -> bool:
         """Whether this visitor may answer alerts."""
         return self.person.role in {"operator", "admin"}
+
+
+def refusal(status: int, code: str, message: str) -> JSONResponse:
+    """Return an error as JSON: a code for programs, a sentence for people."""
+    return JSONResponse({"error": code, "message": message}, status)
 
 
 Audit = Callable[[str, str, str], Awaitable[None]]
@@ -116,6 +121,13 @@ class Site:
             csrf=self.tokens.token(cookie),
             signed_in=self.sessions.wanted,
         )
+
+    def may_not_act(self, request: Request, visit: Visit) -> Response | None:
+        """Return the refusal of a request that would change something without our token or without the role; None where it may."""
+        say = visit.text.words
+        if not self.tokens.valid(request, request.headers.get("x-csrf-token")):
+            return refusal(403, "csrf", say["err.session"])
+        return None if visit.may_act else refusal(403, "forbidden", say("err.forbidden", role=say["role.operator"]))
 
     def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
         """Return a page: the template with the frame's own context, and the visitor's cookies."""

@@ -66,7 +66,7 @@ def _tag(text: Text, figure: MeterFigure, now_ms: int) -> str:
         return text.age((now_ms - figure.t_ms) / 1000)
     if figure.alert is not None and figure.state in {"limit", "waste", "waste_acked"}:
         return say["kind." + figure.alert.kind]
-    return ""
+    return say["mw.tag"] if figure.shut else ""
 
 
 def area_fields(view: PlantView, text: Text, figures: Sequence[MeterFigure]) -> Fields:

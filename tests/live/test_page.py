@@ -25,6 +25,7 @@ PATHS = {
     "meters": "/meters",
     "meter, day": "/meters/compressor-3",
     "meter, week": "/meters/furnace-1?range=week",
+    "maintenance": "/maintenance?meter=compressor-3",
     "inbox": "/alerts?tab=all",
     "alert": f"/alerts/{ALERT}",
     "nothing found": "/meters/nobody",

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from processors.pure.board import Answer, EdgeNow, MeterNow, Progress, Snapshot
 from processors.pure.calendar import DayCalendar, Shift
 from processors.pure.detector import Settings
 from processors.pure.interval_columns import EnergyColumns, energy_columns
+from processors.pure.maintenance import Maintenance, NotPlannedError, ended, planned
 from processors.pure.outputs import ExpectedPower, IntervalEnergy, Readiness
 from processors.pure.policy import MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
@@ -339,6 +341,28 @@ class PaperBook:
 
     def __init__(self, board: PaperBoard, *alerts: Alert) -> None:
         self.board, self.by_id, self.answers = board, {alert.id: alert for alert in alerts}, list[Answer]()
+        self.windows: dict[str, Maintenance] = {}
+
+    def maintenance(self) -> Sequence[Maintenance]:
+        """See AlertBook."""
+        return tuple(self.windows.values())
+
+    async def plan(self, window: Maintenance) -> Maintenance:
+        """See AlertBook."""
+        return self._kept(planned, window, self.maintenance())
+
+    async def end_plan(self, window: str, *, by: str, at_ms: int) -> Maintenance:
+        """See AlertBook."""
+        return self._kept(partial(ended, by=by, at_ms=at_ms), self.windows[window])
+
+    def _kept(self, change: Callable[..., Maintenance], *args: object) -> Maintenance:
+        try:
+            window = change(*args)
+        except NotPlannedError as no:
+            raise Refused(no.word) from no
+        self.windows[window.id] = window
+        self.board.tell("alerts")
+        return window
 
     def alerts(self) -> Sequence[Alert]:
         """See AlertBook."""

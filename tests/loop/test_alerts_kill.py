@@ -1,4 +1,4 @@
-"""A processor that is killed with open, acknowledged, shelved and repaired alerts: the same alerts afterwards, whatever it was doing."""
+"""A processor that is killed with open, acknowledged, shelved and repaired alerts and maintenance windows: the same ones afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from driftwatt.clock import SystemClock
+from driftwatt.clock import SystemClock, rfc3339
 from driftwatt.readings import Reading
 from driftwatt.wire import row_bytes
 from processors.status import plant_ledger
@@ -82,15 +82,23 @@ def all_read(file: Path, within_s: float = 90) -> None:
         time.sleep(0.3)
 
 
-def say(page: str, alert: str, verb: str, **content: object) -> None:
+def say(page: str, path: str, **content: object) -> dict[str, Any]:
     with urllib.request.urlopen(page, timeout=10) as answer:
         token = re.search(r'name="csrf" content="([0-9a-f]{64})"', answer.read().decode())
         cookie = answer.headers["set-cookie"].split(";")[0]
     assert token
     headers = {"Cookie": cookie, "X-CSRF-Token": token[1], "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{page}/api/v1/alerts/{alert}/{verb}", json.dumps(content).encode(), headers)
+    request = urllib.request.Request(f"{page}/api/v1/{path}", json.dumps(content).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
+        told: dict[str, Any] = json.load(answer)
+    return told
+
+
+def windows(page: str) -> list[dict[str, Any]]:
+    with urllib.request.urlopen(f"{page}/api/v1/maintenance", timeout=10) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["windows"]
+    return found
 
 
 def test_alerts_and_what_people_said_of_them_survive_a_kill(tmp_path: Path) -> None:
@@ -100,16 +108,21 @@ def test_alerts_and_what_people_said_of_them_survive_a_kill(tmp_path: Path) -> N
         all_read(file)
         first = waste(page, len(METERS))
         until_ms = SystemClock().now_ms() + 3 * DAY_MS
-        say(page, first["m2"]["id"], "ack", reason="checking", note="đi xem")
-        say(page, first["m3"]["id"], "shelve", until_ms=until_ms, reason="planned", note="chờ nhà thầu")
-        say(page, first["m4"]["id"], "fixed", note="sửa van")
-        before = alerts(page)
+        say(page, f"alerts/{first['m2']['id']}/ack", reason="checking", note="đi xem")
+        say(page, f"alerts/{first['m3']['id']}/shelve", until_ms=until_ms, reason="planned", note="chờ nhà thầu")
+        say(page, f"alerts/{first['m4']['id']}/fixed", note="sửa van")
+        say(page, "maintenance", meters=["m1"], reason="đại tu", **{"from": rfc3339(until_ms), "to": rfc3339(until_ms + DAY_MS)})
+        taken_back = say(page, "maintenance", area="*", reason="nhầm", **{"from": rfc3339(until_ms), "to": rfc3339(until_ms + DAY_MS)})
+        say(page, f"maintenance/{taken_back['id']}/end")
+        before, planned = alerts(page), windows(page)
     for _ in range(2):
         with life(str(file)) as page:
             after = alerts(page)
             assert after == before
+            assert windows(page) == planned
     mine = {meter: after[each["id"]] for meter, each in first.items()}
     assert {meter: each["state"] for meter, each in mine.items()} == {"m1": "unacked", "m2": "acked", "m3": "shelved", "m4": "closed"}
     assert mine["m2"]["ack"]["note"] == "đi xem"
     assert mine["m4"]["closed_reason"] == "fixed"
+    assert sorted(each["reason"] for each in planned if each["to"] > each["from"]) == ["đại tu"]
     assert mine["m4"]["verified_saving"]["state"] == "verifying"

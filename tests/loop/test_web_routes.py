@@ -41,6 +41,7 @@ PAGES = (
     "/meters/compressor-3",
     "/meters/furnace-1?range=week",
     "/meters/office?range=month",
+    "/maintenance",
     "/alerts",
     "/alerts?tab=all",
     f"/alerts/{ALERT}",

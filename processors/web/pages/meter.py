@@ -153,6 +153,8 @@ def _legend(data: charts.Chart, text: Text) -> list[tuple[str, str]]:
         items.append(("guess", say["chart.estimated"]))
     if data["gaps"]:
         items.append(("gap", say["chart.missing"]))
+    if data["shutdowns"]:
+        items.append(("shut", say["mw.legend"]))
     if data["events"]:
         items.append(("event", say["chart.waste"]))
     return items + [(f"c{n}", each["text"]) for n, each in enumerate(data["compare"], 1)]

@@ -67,6 +67,9 @@ def needs_action(view: PlantView, text: Text, visit: Visit) -> dict[str, Any]:
     quiet += [text.words("al.acked_n", n=str(acked))] if acked else []
     if quiet:
         rows.append(Row("", "s-shelved", " · ".join(quiet), "/alerts"))
+    windows = sum(each.runs(view.clock.now_ms()) for each in view.book.maintenance())
+    if windows:
+        rows.append(Row("", "s-clock", text.words("mw.running_n", n=str(windows)), "/maintenance"))
     warm, doubt = counts(alerts)
     newest = max((now.reading.t_ms for now in view.board.snapshot().meters.values() if now.reading), default=0)
     calm = text.words("al.calm", age=text.age_text(newest, view.now_ms())) if newest else text.words["live.none"]

@@ -5,8 +5,8 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const csrf = () => $('meta[name="csrf"]').content;
 let current = "";
 
-async function post(alert, verb, content) {
-  const answer = await fetch(`/api/v1/alerts/${encodeURIComponent(alert)}/${verb}`, {
+export async function post(path, content) {
+  const answer = await fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf() },
     body: JSON.stringify(content),
@@ -15,6 +15,8 @@ async function post(alert, verb, content) {
   if (!answer.ok) throw new Error(told.message ?? say("err.failed"));
   return told;
 }
+
+const answer = (alert, verb, content) => post(`/api/v1/alerts/${encodeURIComponent(alert)}/${verb}`, content);
 
 export function toast(text, { label, run, seconds = 10 } = {}) {
   const box = document.createElement("div");
@@ -48,7 +50,7 @@ async function send(sheet, verb, content, done) {
   const buttons = sheet.querySelectorAll("button");
   for (const button of buttons) button.disabled = true;
   try {
-    await post(current, verb, content);
+    await answer(current, verb, content);
     sheet.close();
     done?.();
   } catch (problem) {
@@ -86,15 +88,15 @@ export function actions({ refreshRegions }) {
     const { act, reason, send: verb, alert } = button.dataset;
     if (button.dataset.open) open(button.dataset.open);
     else if ("close" in button.dataset) sheet.close();
-    else if (act === "unshelve") { current = alert; post(alert, "shelve", { undo: true }).then(again, (problem) => toast(problem.message)); }
-    else if (act) open(act, alert);
+    else if (act === "unshelve") { current = alert; answer(alert, "shelve", { undo: true }).then(again, (problem) => toast(problem.message)); }
+    else if (act && alert) open(act, alert);
     else if (reason) {
       const id = current;
       const note = $("textarea", sheet).value.trim();
       if (reason === "other" && !note) { needed(sheet, $("textarea", sheet)); return; }
       send(sheet, "ack", { reason, note }, () => {
         again();
-        toast(say("ack.done", { reason: say("reason." + reason) }), { label: say("common.undo"), run: () => post(id, "ack", { undo: true }).then(again, (problem) => toast(problem.message)) });
+        toast(say("ack.done", { reason: say("reason." + reason) }), { label: say("common.undo"), run: () => answer(id, "ack", { undo: true }).then(again, (problem) => toast(problem.message)) });
       });
     } else if (verb) {
       const filled = content(sheet, verb);

@@ -30,6 +30,10 @@ function behind(data, c) {
   return (u) => {
     const { ctx, bbox } = u;
     const x = (ms) => Math.min(bbox.left + bbox.width, Math.max(bbox.left, u.valToPos(ms / 1000, "x", true)));
+    for (const shut of data.shutdowns ?? []) {
+      ctx.fillStyle = c.track;
+      ctx.fillRect(x(shut.from), bbox.top, x(shut.to) - x(shut.from), bbox.height);
+    }
     for (const event of data.events ?? []) {
       ctx.fillStyle = c["waste-bg"];
       ctx.fillRect(x(event.from), bbox.top, x(event.to) - x(event.from), bbox.height);

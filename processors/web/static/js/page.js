@@ -144,6 +144,7 @@ setInterval(beat, 1000);
 reindex();
 connect();
 actions({ refreshRegions, nowMs });
+if (body.dataset.page === "maintenance") import("./maintenance.js").then((module) => module.maintenance(refreshRegions));
 keyboard();
 if ($("[data-chart]")) import("./chart.js").then((chart) => chart.drawAll(nowMs));
 for (const button of $$("[data-copy]")) button.addEventListener("click", () => navigator.clipboard?.writeText(button.dataset.copy));
