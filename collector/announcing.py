@@ -8,7 +8,7 @@ from dataclasses import replace
 from collector.ports import Link, OutboxReader
 from collector.pure.parts import in_parts
 from driftwatt.topics import topic
-from driftwatt.wire import EdgeAlarm, EdgeLedger, EdgeState, EpochSpan, Hello, LedgerLine, to_bytes
+from driftwatt.wire import EdgeAlarm, EdgeDeed, EdgeLedger, EdgeState, EpochSpan, Hello, LedgerLine, to_bytes
 
 HELLO_S = 300.0
 """A hello is said again this often: the plant answers with its marks, and what was missed on either side comes to light."""
@@ -22,14 +22,22 @@ MAX_EPOCHS_TOLD = 500
 class Announcing:
     """Says hello, state and books of one edge over its link. `hello` describes the edge, its epochs are filled in here.
 
-    `alarms` adds the daemon's own alarms to those of the outbox.
+    `alarms` adds the daemon's own alarms to those of the outbox, `deeds` are the newest of its audit log.
     """
 
     def __init__(
-        self, edge_id: str, outbox: OutboxReader, link: Link, hello: Callable[[], Hello], alarms: Callable[[], tuple[EdgeAlarm, ...]]
+        self,
+        edge_id: str,
+        outbox: OutboxReader,
+        link: Link,
+        hello: Callable[[], Hello],
+        alarms: Callable[[], tuple[EdgeAlarm, ...]],
+        deeds: Callable[[], tuple[EdgeDeed, ...]],
     ) -> None:
         self._edge, self._outbox, self._link = edge_id, outbox, link
-        self._hello, self._alarms = hello, alarms
+        self._hello, self._alarms, self._deeds = hello, alarms, deeds
+        self.told_epochs: tuple[str, ...] = ()
+        """Epochs that the plant last heard of."""
         self._said: dict[str, object] = {}
         self._due: dict[str, float] = {}
 
@@ -55,17 +63,18 @@ class Announcing:
             part = replace(hello, meters=tuple(meters), part=number, parts=len(groups))
             self._link.publish(topic(self._edge, "hello"), to_bytes(part), retain=True)
         self._said["hello"] = says
+        self.told_epochs = says[1]
 
     def say_state(self, now_s: float) -> None:
-        """Say that it is online, which alarms stand, how long the outbox lasts."""
+        """Say that it is online, which alarms stand, how long the outbox lasts, what was put on record lately."""
         status = self._outbox.status()
-        alarms = (*status.alarms, *self._alarms())
-        if self._said.get("alarms") == alarms and not self._is_due("state", STATE_S, now_s):
+        alarms, deeds = (*status.alarms, *self._alarms()), self._deeds()
+        if self._said.get("state") == (alarms, deeds) and not self._is_due("state", STATE_S, now_s):
             return
         hours = None if status.hours_left is None else round(status.hours_left, 1)
-        state = EdgeState(self._edge, online=True, started_ms=self._hello().started_ms, hours_left=hours, alarms=alarms)
+        state = EdgeState(self._edge, online=True, started_ms=self._hello().started_ms, hours_left=hours, alarms=alarms, deeds=deeds)
         self._link.publish(topic(self._edge, "state"), to_bytes(state), retain=True)
-        self._said["alarms"] = alarms
+        self._said["state"] = (alarms, deeds)
 
     def say_farewell(self) -> None:
         """Say that it leaves, which the broker would say in its place only after a while."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from collector import errands
+from collector.adapters.deeds import Deeds
 from collector.adapters.findings import Findings
 from collector.adapters.kernel import clock_is_synchronised
 from collector.adapters.outbox import Outbox
@@ -74,9 +75,15 @@ class _Edge:
 
     async def _with(self, outbox: Outbox, *, once: bool) -> int:
         name, kind = self._bound.edge.id, self._bound.edge.clock
-        stamps = Stamps(self._clock, clock_is_synchronised if kind == "ntp" else lambda: True)
+        deeds = Deeds(self._folder, self._clock)
+        stamps = Stamps(
+            self._clock,
+            clock_is_synchronised if kind == "ntp" else lambda: True,
+            on_step=lambda step_s: deeds.note("clock_step", f"the clock was set {step_s:+.1f} s"),
+        )
         reporter = Reporter(name, self._folder, outbox, stamps, clock_kind=kind)
-        forwarder = Forwarder(name, outbox, mqtt(name, self._address), lambda: self._hello, self._clock, alarms=reporter.alarms)
+        link = mqtt(name, self._address)
+        forwarder = Forwarder(name, outbox, link, lambda: self._hello, self._clock, alarms=reporter.alarms, deeds=deeds)
         committer = Committer(outbox, self._clock, self._bound.outbox.commit_every, on_commit=forwarder.wake)
         outlets = Outlets(self._clock, stamps, committer, forwarder.live)
         self._buses = Buses(self._setup, Findings(self._folder), outlets)

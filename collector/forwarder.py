@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from collector.announcing import Announcing
 from collector.live_lane import LiveLane
-from collector.ports import Link, OpenLink, OutboxReader
-from collector.pure.sending import Pace, Sending, acknowledged, again, pack, want
+from collector.ports import DeedBook, Link, OpenLink, OutboxReader
+from collector.pure.sending import Pace, Sending, acknowledged, again, pack, unfounded, want
 from collector.replaying import Replaying
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink, Will
 from driftwatt.clock import Clock
@@ -49,7 +49,8 @@ class Forwarder:
     """Sends what the outbox holds, in order, until the plant says it is stored.
 
     `open_link` makes the connection (`mqtt(edge_id, address)`); `hello` describes the edge, its epochs are filled
-    in here; `alarms` adds the daemon's own alarms to those of the outbox.
+    in here; `alarms` adds the daemon's own alarms to those of the outbox; acknowledgements that nothing sent explains go on
+    record in `deeds`.
     """
 
     def __init__(
@@ -62,18 +63,20 @@ class Forwarder:
         *,
         alarms: Callable[[], tuple[EdgeAlarm, ...]] = lambda: (),
         pace: Pace | None = None,
+        deeds: DeedBook | None = None,
     ) -> None:
         self._edge = edge_id
         self._outbox = outbox
         self._clock = clock
         self._pace = pace or Pace()
+        self._deeds = deeds
         self._sending = Sending()
         self._awake = asyncio.Event()
         self._acks: list[Ack] = []
         self._reconnected = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link = open_link(self._message_came, self._connection_changed)
-        self._announcing = Announcing(edge_id, outbox, self._link, hello, alarms)
+        self._announcing = Announcing(edge_id, outbox, self._link, hello, alarms, deeds.newest if deeds else tuple)
         self._lane = LiveLane(edge_id, self._link, clock)
         self._prune_at_s = 0.0
         self._failing = False
@@ -141,8 +144,10 @@ class Forwarder:
             ack = from_bytes(Ack, payload)
         except WireError as error:
             self.ignored += 1
-            log.debug("an acknowledgement cannot be read: %s", error)
+            self._refused(f"cannot be read: {error}")
             return
+        if ack.edge != self._edge:
+            self._refused(f"is for edge {ack.edge}")
         if ack.edge != self._edge or len(self._acks) >= 1000:
             self.ignored += 1
             return
@@ -152,6 +157,10 @@ class Forwarder:
         else:
             self._acks.append(ack)
         self.wake()
+
+    def _refused(self, why: str) -> None:
+        if self._deeds:
+            self._deeds.note("ack_refused", f"an acknowledgement: {why}")
 
     def _control_came(self, payload: bytes) -> None:
         try:
@@ -200,6 +209,8 @@ class Forwarder:
     async def _take_acks(self) -> None:
         while self._acks:
             ack = self._acks.pop(0)
+            if why := unfounded(self._sending, self._outbox.held(), ack, told=self._announcing.told_epochs):
+                self._refused(f"{why}; it is signed {ack.by!r}")
             met = self._sending.by
             self._sending, settle = acknowledged(self._sending, self._outbox.held(), ack, now_s=self._now_s(), pace=self._pace)
             if self._sending.by != met:

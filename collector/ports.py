@@ -10,11 +10,12 @@ from collector.pure.frames import FUNCTION_CODE, BusFault, RegisterKind, Reply, 
 from collector.pure.sending import Held, Parcel
 from driftwatt.errors import Unavailable
 from driftwatt.readings import Row
-from driftwatt.wire import EdgeAlarm, LedgerLine
+from driftwatt.wire import EdgeAlarm, EdgeDeed, LedgerLine
 
 __all__ = [
     "FUNCTION_CODE",
     "BusFault",
+    "DeedBook",
     "Link",
     "MeterBus",
     "OpenLink",
@@ -113,6 +114,16 @@ class OutboxReader(Protocol):
 
     def status(self) -> OutboxStatus:
         """Return how full it is."""
+
+
+class DeedBook(Protocol):
+    """The audit log of the edge (collector.adapters.deeds.Deeds)."""
+
+    def note(self, what: str, detail: str) -> None:
+        """Put something on record."""
+
+    def newest(self) -> tuple[EdgeDeed, ...]:
+        """Return what the plant is to be told of."""
 
 
 class Link(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from collector.pure.patience import TimeKeeping, stamp
 from collector.pure.restamp import Segment, grown
-from driftwatt.clock import Clock
+from driftwatt.clock import Clock, StepWatch
 from driftwatt.readings import ClockState
 
 log = logging.getLogger(__name__)
@@ -16,10 +16,14 @@ ASK_EVERY_S = 5.0
 
 
 class Stamps:
-    """Stamps polls. `synced` asks the kernel whether the clock is synchronised; it is asked seldom."""
+    """Stamps polls. `synced` asks the kernel whether the clock is synchronised; it is asked seldom.
 
-    def __init__(self, clock: Clock, synced: Callable[[], bool]) -> None:
+    `on_step` is told by how many seconds the wall clock was set, at the first poll after it.
+    """
+
+    def __init__(self, clock: Clock, synced: Callable[[], bool], *, on_step: Callable[[float], None] = lambda _s: None) -> None:
         self._clock = clock
+        self._watch, self._on_step = StepWatch(clock), on_step
         self._ask = synced
         self._asked_s = float("-inf")
         self._synced = False
@@ -41,8 +45,10 @@ class Stamps:
         was = self._keeping
         self._keeping, t_ms, state = stamp(was, self._clock.now_ms(), now_s, synced=self._is_synced(now_s))
         if was.behind_since_s is None and self._keeping.behind_since_s is not None:
-            self.steps += 1
             log.warning("the clock stepped back; readings go on with the old time until the new one has been stable")
+        if step_s := self._watch.look():
+            self.steps += 1
+            self._on_step(step_s)
         if state == "unsynced":
             self.unsynced = grown(self.unsynced, t_ms, t_ms - now_s * 1000)
         return t_ms, state

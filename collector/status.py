@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import asdict
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from collector.adapters.deeds import read_deeds
 from collector.adapters.outbox import FILE, read_books
 from collector.adapters.outbox_disk import LOCK, is_locked
 from config.edge import Edge, EdgeFile
@@ -65,6 +67,16 @@ def edge_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     """Return the books of the edge, one object per meter and UTC day. Raises ConfigErrors, Unavailable."""
     edge = load_edge(file)
     return [asdict(line) for line in read_books(edge_folder(edge, file), days)]
+
+
+def edge_audit(file: Path, from_ms: int) -> list[dict[str, Any]]:
+    """Return what is on record of the edge, oldest first, from the first entry since `from_ms` on. Raises ConfigErrors.
+
+    What follows on that one is told whatever its time says: the clock that was set may be the one that wrote it.
+    """
+    edge = load_edge(file)
+    deeds = dropwhile(lambda deed: deed.at_ms < from_ms, read_deeds(edge_folder(edge, file)))
+    return [{"at_ms": deed.at_ms, "who": f"edge {edge.edge.id}", "what": deed.what, "detail": deed.detail} for deed in deeds]
 
 
 def edge_files(file: Path) -> tuple[str, list[Path]]:

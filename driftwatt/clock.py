@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 GRAIN_S = 0.005
+STEP_S = 0.5
 _INSTANT = struct.Struct("<q")
 
 
@@ -78,6 +79,24 @@ class SystemClock:
         for woken in self._sleepers.pop(step, ()):
             if not woken.done():
                 woken.set_result(None)
+
+
+class StepWatch:
+    """Notices when the wall clock is set: between two looks it moved by more than STEP_S more or less than the monotonic one."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_s: float | None = None
+
+    def look(self) -> float:
+        """Return by how many seconds the wall clock stepped since the last look, 0.0 when it did not. Small corrections are followed."""
+        before_s = self._clock.monotonic_s()
+        offset_s = self._clock.now_ms() / 1000 - before_s
+        if self._clock.monotonic_s() - before_s > STEP_S / 4:  # held up between the two: says nothing
+            return 0.0
+        step_s = 0.0 if self._offset_s is None else offset_s - self._offset_s
+        self._offset_s = offset_s
+        return step_s if abs(step_s) > STEP_S else 0.0
 
 
 class StridingClock:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from driftwatt.alerts import Alert
-from driftwatt.clock import Clock
+from driftwatt.clock import Clock, StepWatch
 from driftwatt.errors import Refused, Unavailable, WireError
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, Hello, from_bytes, to_bytes
@@ -81,12 +81,14 @@ class Pipeline:
     _showing: Showing = field(init=False)
     _cut: bool = False
     _ticked_s: float = 0.0
+    _watch: StepWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.storing = Patience("store", self.clock, self._show_store)
         self.keeping = Patience("state file", self.clock)
         self._errands, self._writing = Errands(self._wanted), Writing(self.store, self.storing)
-        self._showing = Showing(self.board)
+        self._showing = Showing(self.board, lambda: self.intake.owners, self._note)
+        self._watch = StepWatch(self.clock)
 
     def _show_store(self) -> None:
         self.board.store.ok = not self.storing.trouble
@@ -202,6 +204,8 @@ class Pipeline:
         await self._sliced(chunks, lambda chunk: self.judge.on_readings(chunk, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
             self._ticked_s = self.clock.monotonic_s()
+            if step_s := self._watch.look():
+                await self.audit("processor", "clock_step", f"the clock was set {step_s:+.1f} s")
             now_ms, board = self.clock.now_ms(), self.board
             broker_ms = max(board.broker_since_ms, board.started_ms) if board.broker_connected else None
             edges = EdgesNow.of(board.edges, self.intake.owners, now_ms, broker_ms=broker_ms)
@@ -279,8 +283,10 @@ class Pipeline:
 
     async def audit(self, who: str, what: str, detail: str = "") -> None:
         """Keep what somebody did. A state file that is away is no reason to refuse it: then only the log tells."""
-        deed = Deed(self.clock.now_ms(), who, what, detail)
-        log.info("%s: %s %s", who, what, detail)
+        await self._note(Deed(self.clock.now_ms(), who, what, detail))
+
+    async def _note(self, deed: Deed) -> None:
+        log.info("%s: %s %s", deed.who, deed.what, deed.detail)
         try:
             await self.keeping.once(self.state.audit, deed)
         except Unavailable as error:

@@ -85,7 +85,10 @@ class StateFile(Protocol):
         """Keep a maintenance window as it is now for ever, synced, and who set or ended it. Raises Unavailable."""
 
     def audit(self, deed: Deed) -> None:
-        """Keep what somebody did, synced; the oldest leave after many. Answers are kept by `journal`. Raises Unavailable."""
+        """Keep what somebody did, synced; what an edge tells again is there already, the oldest leave after many.
+
+        Answers are kept by `journal`. Raises Unavailable.
+        """
 
     def journaled(self, after: int) -> list[Journaled]:
         """Return the answers with a number above `after`, in order."""

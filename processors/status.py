@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from driftwatt import __version__
 from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigErrors
 from processors.adapters import records
-from processors.adapters.folder import STATE, STORE, folder_of, plant_folder, read_status
+from processors.adapters.folder import STATE, STORE, folder_of, plant_folder, read_status, state_of
 from processors.alarms import Alarm
 from processors.pipeline import Pipeline
 from processors.pure import books
@@ -120,6 +121,11 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
             for line in lines:
                 _compare(line, count, kept_from_ms)
     return lines
+
+
+def plant_audit(file: Path, from_ms: int) -> list[dict[str, Any]]:
+    """Return who did what to the plant since an instant, oldest first. Raises ConfigErrors, Unavailable where it never ran."""
+    return [asdict(deed) for deed in records.deeds(state_of(file, load_plant(file)), from_ms)]
 
 
 def plant_files(file: Path) -> tuple[str, list[Path]]:

@@ -6,7 +6,7 @@ not acknowledged is sent again after a pause that grows. Nothing here knows of M
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from driftwatt.wire import MAX_PAYLOAD_BYTES, MAX_ROWS, MESSAGE_OVERHEAD_BYTES, Ack, message_bytes
@@ -166,8 +166,7 @@ def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float
     if span is None:
         return state, None
     state = _met(state, ack.by, now_s, pace)
-    own = span is held[-1]
-    upto = min(ack.upto, state.sent.get(span.epoch, 0) if own else min(span.sent, span.top))
+    upto = min(ack.upto, _sent(state, span, own=span is held[-1]))
     if upto <= span.acked and ack.by == span.by:
         return state, None
     if upto < span.acked:
@@ -180,6 +179,23 @@ def acknowledged(state: Sending, held: Sequence[Held], ack: Ack, *, now_s: float
         flying = tuple(flight for flight in state.flying if flight.upto > upto)
         state = replace(state, flying=flying, pause_s=0.0, resend_at_s=now_s + pace.resend_s if flying else None)
     return state, Settle(span.epoch, upto, ack.by)
+
+
+def unfounded(state: Sending, held: Sequence[Held], ack: Ack, *, told: Collection[str]) -> str:
+    """Return why an acknowledgement cannot come from a plant that received what this edge sent, or nothing.
+
+    `told` are the epochs that the plant last heard of: a late word about one that is done by now is nothing special.
+    """
+    span = next((span for span in held if span.epoch == ack.epoch), None)
+    if span is None:
+        return "" if ack.epoch in told else f"epoch {ack.epoch} is not held here"
+    sent = _sent(state, span, own=span is held[-1])
+    return f"row {ack.upto} of epoch {ack.epoch} was never sent, only {sent} were" if ack.upto > sent else ""
+
+
+def _sent(state: Sending, span: Held, *, own: bool) -> int:
+    """Return the highest seq of an epoch that can have been sent; of an earlier process only the outbox knows."""
+    return state.sent.get(span.epoch, 0) if own else min(span.sent, span.top)
 
 
 def _met(state: Sending, by: str, now_s: float, pace: Pace) -> Sending:

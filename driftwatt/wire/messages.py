@@ -96,14 +96,24 @@ class EdgeAlarm:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeDeed:
+    """Something that happened to an edge and belongs into an audit log: `clock_step`, `ack_refused`. `at_ms` is by its own clock."""
+
+    at_ms: Millis
+    what: Reason
+    detail: Words
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeState:
-    """Whether an edge is online (false is its last will), and what worries it. Retained."""
+    """Whether an edge is online (false is its last will), what worries it, and its newest deeds. Retained."""
 
     edge: Id
     online: bool
     started_ms: Millis = 0
     hours_left: Number | None = None
     alarms: tuple[EdgeAlarm, ...] = ()
+    deeds: tuple[EdgeDeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

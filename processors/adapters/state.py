@@ -20,7 +20,7 @@ from processors.adapters import mending, past
 from processors.adapters.database import told, transaction, written
 from processors.ports import Journaled
 from processors.pure.board import Answer
-from processors.pure.commit import Aside, Commit, Deed, Kept
+from processors.pure.commit import BY_EDGE, Aside, Commit, Deed, Kept
 from processors.pure.delivery import Checkpoint
 from processors.pure.maintenance import Maintenance
 from processors.pure.past import Move, Snapshot
@@ -177,6 +177,9 @@ class SqliteState:
 
 
 def _audit(db: sqlite3.Connection, deed: Deed) -> None:
+    told = "SELECT 1 FROM audit WHERE who = ? AND what = ? AND detail = ?"
+    if deed.who.startswith(BY_EDGE) and db.execute(told, (deed.who[:63], deed.what, deed.detail[:500])).fetchone():
+        return
     db.execute(
         "INSERT INTO audit (at_ms, who, what, detail) VALUES (?, ?, ?, ?)", (deed.at_ms, deed.who[:63], deed.what, deed.detail[:500])
     )

@@ -39,9 +39,13 @@ class SetAside:
     counted: bool = True
 
 
+BY_EDGE = "edge "
+"""How `who` begins of what an edge told; with its id behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What somebody did, for the audit log: `who` is a user of the page, `command` or `processor`; `what` a short word."""
+    """What somebody did, for the audit log: `who` is a user of the page, `command`, `processor` or an edge; `what` a short word."""
 
     at_ms: int
     who: str

@@ -141,7 +141,7 @@ class Intake:
                     books[NOBODY, self.day(now_ms), row.why] += row.count
                 continue
             why = verdict(row, action.edge, owners=self.owners, latest_ms=now_ms + FUTURE_MS)
-            if why != "future":
+            if why not in ("future", "wrong_edge"):
                 rows.append(row)
             if isinstance(row, FailedPoll):
                 if not action.replay:

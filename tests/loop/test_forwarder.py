@@ -7,13 +7,28 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
+
+from collector.adapters.deeds import Deeds, read_deeds
 from collector.adapters.outbox import Outbox
 from collector.forwarder import Forwarder
 from driftwatt.clock import Clock, StridingClock, SystemClock
 from driftwatt.errors import Unavailable
 from driftwatt.readings import Reading
-from driftwatt.topics import parse
-from driftwatt.wire import MAX_PAYLOAD_BYTES, EdgeAlarm, EdgeLedger, EdgeState, Hello, HelloMeter, from_bytes, read_live, read_message
+from driftwatt.topics import parse, topic
+from driftwatt.wire import (
+    MAX_PAYLOAD_BYTES,
+    Ack,
+    EdgeAlarm,
+    EdgeLedger,
+    EdgeState,
+    Hello,
+    HelloMeter,
+    from_bytes,
+    read_live,
+    read_message,
+    to_bytes,
+)
 
 T = 1_790_000_000_000
 
@@ -65,7 +80,9 @@ async def running(
         return links[0]
 
     said = hello(meters)
-    forwarder = Forwarder("hall-a", outbox, open_link, lambda: said, clock or SystemClock(), alarms=lambda: alarms)
+    clock = clock or SystemClock()
+    deeds = Deeds(folder, clock)
+    forwarder = Forwarder("hall-a", outbox, open_link, lambda: said, clock, alarms=lambda: alarms, deeds=deeds)
     task = asyncio.create_task(forwarder.run())
     try:
         yield outbox, forwarder, links[0]
@@ -176,6 +193,51 @@ def test_alarms_are_said_when_they_change(tmp_path: Path) -> None:
             state = from_bytes(EdgeState, link.of("state")[0])
             assert (state.online, state.started_ms, state.alarms) == (True, T, (alarm,))
             assert all(retain for kind, _, _, retain in link.published if kind in ("hello", "state", "ledger"))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("edge", "epoch", "upto", "why"),
+    [
+        ("hall-a", "", 10**9, "was never sent, only 1 were"),
+        ("hall-a", "00000000deadbeef", 1, "epoch 00000000deadbeef is not held here"),
+        ("hall-b", "", 1, "is for edge hall-b"),
+        ("hall-a", "", -1, "cannot be read"),
+    ],
+)
+def test_a_forged_acknowledgement_deletes_nothing_unsent_and_leaves_an_entry(
+    tmp_path: Path, edge: str, epoch: str, upto: int, why: str
+) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (outbox, forwarder, link):
+            await outbox.commit([reading(1)])
+            forwarder.wake()
+            await until(lambda: link.of("d"))
+            link.on_message(topic("hall-a", "ack"), to_bytes(Ack(edge, epoch or outbox.epoch, upto, "evil")))
+            await until(lambda: any(from_bytes(EdgeState, said).deeds for said in link.of("state")))
+            await outbox.commit([reading(2)])
+            assert outbox.held()[-1].acked <= 1
+            assert outbox.status().rows + outbox.status().tail_rows == 2
+            told = from_bytes(EdgeState, link.of("state")[-1]).deeds
+            assert [deed.what for deed in told] == ["ack_refused"]
+            assert why in told[0].detail
+        assert read_deeds(tmp_path) == list(told)
+
+    asyncio.run(main())
+
+
+def test_the_plants_own_acknowledgements_leave_no_entry(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with running(tmp_path) as (outbox, forwarder, link):
+            for at in range(3):
+                await outbox.commit([reading(at)])
+                forwarder.wake()
+                await until(lambda: len(link.of("d")) > at)  # noqa: B023
+                for upto in (at + 1, at):
+                    link.on_message(topic("hall-a", "ack"), to_bytes(Ack("hall-a", outbox.epoch, upto, "plant")))
+                await until(lambda: outbox.held()[-1].done)
+        assert read_deeds(tmp_path) == []
 
     asyncio.run(main())
 

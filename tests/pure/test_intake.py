@@ -156,7 +156,7 @@ def test_each_row_is_judged_by_owner_and_clock() -> None:
     rows = (Reading("m1", NOW, {}), Reading("m2", NOW, {}), Reading("m1", NOW + intake.FUTURE_MS + 1, {}), Removed("thinned", 4))
     taken = take(taker(m1="hall-a", m2="hall-b"), "d", message(*rows, n=7))
     assert [row.reason for row in taken.commit.set_aside] == ["wrong_edge", "future"]
-    assert [row.t_ms for row in taken.rows["hall-a"]] == [NOW, NOW]
+    assert [(row.meter, row.t_ms) for row in taken.rows["hall-a"]] == [("m1", NOW)]
     assert taken.commit.books["-", DAY, "thinned"] == 4
 
 
