@@ -31,6 +31,7 @@ class Announcing:
         outbox: OutboxReader,
         link: Link,
         hello: Callable[[], Hello],
+        *,
         alarms: Callable[[], tuple[EdgeAlarm, ...]],
         deeds: Callable[[], tuple[EdgeDeed, ...]],
     ) -> None:

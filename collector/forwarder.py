@@ -76,7 +76,7 @@ class Forwarder:
         self._reconnected = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link = open_link(self._message_came, self._connection_changed)
-        self._announcing = Announcing(edge_id, outbox, self._link, hello, alarms, deeds.newest if deeds else tuple)
+        self._announcing = Announcing(edge_id, outbox, self._link, hello, alarms=alarms, deeds=deeds.newest if deeds else tuple)
         self._lane = LiveLane(edge_id, self._link, clock)
         self._prune_at_s = 0.0
         self._failing = False
