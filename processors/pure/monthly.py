@@ -24,20 +24,22 @@ OFF_SHIFT = ""
 class Account:
     """One meter's month, or a sum of several. Energy in kWh, money before VAT; `approximate_days` are days of the month.
 
-    `priced` tells that every interval had a price. `by_shift` has "" for what lies outside of shifts.
+    `priced` tells that every interval had a price. `by_shift` has "" for what lies outside of shifts. `kvarh_of_kwh` is the
+    energy of those quarter-hours whose reactive energy is known. `blocks` holds mean kW by day of the month and start.
     """
 
     kwh: float = 0.0
     cost: float = 0.0
     co2e_kg: float = 0.0
     kvarh: float | None = None
+    kvarh_of_kwh: float = 0.0
     priced: bool = True
     covered_s: float = 0.0
     estimated_kwh: float = 0.0
     by_period: dict[str, tuple[float, float]] = field(default_factory=dict)
     by_day: dict[int, dict[str, float]] = field(default_factory=dict)
     by_shift: dict[str, tuple[float, float]] = field(default_factory=dict)
-    blocks: dict[int, float] = field(default_factory=dict)
+    blocks: dict[tuple[int, int], float] = field(default_factory=dict)
     approximate_days: set[int] = field(default_factory=set)
 
     def coverage(self, elapsed_s: float) -> float:
@@ -47,8 +49,7 @@ class Account:
     def peaks(self) -> list[tuple[int, float]]:
         """Return the highest quarter-hours (start ms, mean kW), one per day at most, without those with an estimated part."""
         best: dict[int, tuple[int, float]] = {}
-        for start_ms, kw in self.blocks.items():
-            day = start_ms // 86_400_000
+        for (day, start_ms), kw in self.blocks.items():
             if day not in best or kw > best[day][1]:
                 best[day] = start_ms, kw
         return sorted(best.values(), key=lambda each: -each[1])[:PEAKS]
@@ -70,6 +71,7 @@ def account(intervals: Iterable[IntervalEnergy], calendar: DayCalendar, tariff: 
         out.estimated_kwh += kwh if guessed else 0.0
         if each.import_varh is not None:
             out.kvarh = (out.kvarh or 0.0) + each.import_varh / 1000
+            out.kvarh_of_kwh += kwh
         _add(out.by_period, period, kwh, cost)
         if fine:
             _fine(out, each, calendar, period, guessed=guessed)
@@ -86,7 +88,7 @@ def _fine(out: Account, each: IntervalEnergy, calendar: DayCalendar, period: str
     if guessed:
         out.approximate_days.add(day)
     else:
-        out.blocks[each.start_ms] = kwh * 3_600_000 / (each.end_ms - each.start_ms)
+        out.blocks[day, each.start_ms] = kwh * 3_600_000 / (each.end_ms - each.start_ms)
 
 
 def _add(table: dict[str, tuple[float, float]], key: str, kwh: float, cost: float) -> None:
@@ -106,6 +108,7 @@ def added(parts: Sequence[Account]) -> Account:
         out.approximate_days |= part.approximate_days
         if part.kvarh is not None:
             out.kvarh = (out.kvarh or 0.0) + part.kvarh
+            out.kvarh_of_kwh += part.kvarh_of_kwh
         for table, more in ((out.by_period, part.by_period), (out.by_shift, part.by_shift)):
             for key, (kwh, cost) in more.items():
                 _add(table, key, kwh, cost)
@@ -113,20 +116,20 @@ def added(parts: Sequence[Account]) -> Account:
             mine = out.by_day.setdefault(day, {})
             for period, kwh in row.items():
                 mine[period] = mine.get(period, 0.0) + kwh
-    starts = set.intersection(*(set(part.blocks) for part in parts)) if parts else set[int]()
-    out.blocks = {start: sum(part.blocks[start] for part in parts) for start in starts}
+    shared = set.intersection(*(set(part.blocks) for part in parts)) if parts else set[tuple[int, int]]()
+    out.blocks = {block: sum(part.blocks[block] for part in parts) for block in shared}
     return out
 
 
 def power_factor(out: Account) -> float | None:
-    """Return cosφ of a month from its active and reactive energy, None without reactive energy.
+    """Return cosφ of the quarter-hours whose active and reactive energy are known, None where there are none.
 
-    >>> power_factor(Account(kwh=90.0, kvarh=43.6)), power_factor(Account(kwh=90.0))
+    >>> power_factor(Account(kwh=900.0, kvarh=43.6, kvarh_of_kwh=90.0)), power_factor(Account(kwh=90.0))
     (0.9, None)
     """
-    if out.kvarh is None or out.kwh <= 0:
+    if out.kvarh is None or out.kvarh_of_kwh <= 0:
         return None
-    return round(out.kwh / math.hypot(out.kwh, out.kvarh), 2)
+    return round(out.kvarh_of_kwh / math.hypot(out.kvarh_of_kwh, out.kvarh), 2)
 
 
 def reactive_charge(cosphi: float, cost: float) -> float:

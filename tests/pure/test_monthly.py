@@ -53,6 +53,19 @@ def test_a_sum_of_meters_has_peaks_only_where_all_of_them_measured() -> None:
     assert both.peaks()[0][1] == pytest.approx(8.0)
 
 
+def test_cos_phi_is_told_of_the_quarter_hours_that_have_reactive_energy() -> None:
+    late = [replace(each, import_varh=484.3) if n >= 48 else each for n, each in enumerate(quarters())]
+    out = monthly.account(late, CALENDAR, TARIFF)
+    assert monthly.power_factor(out) == 0.9, "half a day without a reactive counter makes it no better"
+    assert monthly.power_factor(monthly.added([out, monthly.account(quarters(), CALENDAR, TARIFF)])) == 0.9
+
+
+def test_one_day_of_the_plant_has_one_peak() -> None:
+    early, late = at("2026-10-02 06:30"), at("2026-10-02 09:00")  # two days in UTC
+    high = [replace(each, import_wh=9000.0) if each.start_ms in {early, late} else each for each in quarters()]
+    assert monthly.account(high, CALENDAR, TARIFF, fine=True).peaks() == [(early, 36.0)]
+
+
 def test_waste_of_one_meter_is_not_added_twice_and_voided_waste_not_at_all() -> None:
     alert = compressor_alert()
     nested = replace(alert, id="2" * 16, excess_kwh=Range(100, 50, 150))
