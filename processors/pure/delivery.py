@@ -8,98 +8,25 @@ last checkpoint, and the edge sends again.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from driftwatt.readings import Batch, Removed, Row
+from driftwatt.readings import Batch
 from driftwatt.wire import MAX_ROWS, EpochSpan
 from processors.pure import identity
+from processors.pure.actions import Acknowledge, Action, Apply, Damaged, Duplicate, Gap, Held, IdentityAlarm
 from processors.pure.identity import Conflict, Hellos
+from processors.pure.in_order import Epoch, bytes_waiting, catch_up, take
+
+__all__ = [
+    "MAX_HELD_BYTES", "Acknowledge", "Action", "Apply", "Checkpoint", "Damaged", "Delivery", "Duplicate", "Edge",
+    "Epoch", "Gap", "Held", "IdentityAlarm", "begin", "checkpoints", "forget", "on_hello", "recall", "receive", "unreadable",
+]  # fmt: skip
 
 MAX_HELD_BYTES = 16 * 1024 * 1024
-MAX_HELD_MESSAGES = 5000
 DAMAGED_TRIES = 3
 MAX_DAMAGED = 100
 """Damaged messages of an epoch that are counted one by one; an honest edge has no more under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Apply:
-    """Take these rows, in order. Afterwards the checkpoint of the epoch is `upto`.
-
-    `bad` are rows that could not be read (seq, reason, raw text); `unreadable` counts their seqs. With
-    `replay` the rows go into the store only: no checkpoint, no ledger.
-    """
-
-    edge: str
-    epoch: str
-    rows: tuple[tuple[int, Row], ...]
-    upto: int
-    bad: tuple[tuple[int, str, str], ...] = ()
-    unreadable: int = 0
-    replay: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Rows `first` … `last` are not here and the edge no longer holds them: they will never come."""
-
-    edge: str
-    epoch: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """These rows were taken before; only counted."""
-
-    edge: str
-    epoch: str
-    rows: tuple[tuple[int, Row], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """Tell the edge that everything up to `upto` is stored, once it is."""
-
-    edge: str
-    epoch: str
-    upto: int
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A message waits for an earlier one (`order`) or for people (`identity`). `kept` is false when it was let go: it comes again."""
-
-    edge: str
-    epoch: str
-    seq: int
-    why: Literal["order", "identity"]
-    kept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """A message whose checksum is wrong; it is sent again."""
-
-    edge: str
-    epoch: str
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityAlarm:
-    """Two boxes use one edge id; the younger epoch is held until one is renamed."""
-
-    edge: str
-    older: str
-    younger: str
-
-
-Action = Apply | Gap | Duplicate | Acknowledge | Held | Damaged | IdentityAlarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +37,6 @@ class Checkpoint:
     epoch: str
     age: int
     upto: int
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One life of a collector. `waiting` holds messages that came too early, with their sizes, by seq."""
-
-    upto: int = 0
-    waiting: tuple[tuple[Batch, int], ...] = ()
-    damaged: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +82,12 @@ def receive(state: Delivery, batch: Batch, *, size: int = 0, now_ms: int = 0) ->
     if conflict:
         edge = replace(edge, conflicts={name: found for name, found in edge.conflicts.items() if name != batch.epoch})
     before = edge.epochs.get(batch.epoch, Epoch())
-    after, actions = _take(before, batch, size, MAX_HELD_BYTES - state.held_bytes)
+    after, actions = take(before, batch, size, MAX_HELD_BYTES - state.held_bytes)
     edge = replace(edge, epochs={**edge.epochs, batch.epoch: after})
     if any(isinstance(action, Apply) for action in actions):
         edge, alarms = _advance(edge, batch.edge, batch.epoch, now_ms)
         actions += alarms
-    held_bytes = state.held_bytes + _held(after) - _held(before)
+    held_bytes = state.held_bytes + bytes_waiting(after) - bytes_waiting(before)
     return Delivery({**state.edges, batch.edge: edge}, held_bytes), tuple(actions)
 
 
@@ -211,10 +129,10 @@ def on_hello(state: Delivery, edge_id: str, spans: tuple[EpochSpan, ...]) -> tup
     for span in spans:
         if span.epoch not in conflicts:
             if span.base > span.top:
-                epochs[span.epoch], gaps = _catch_up(epochs[span.epoch], edge_id, span)
+                epochs[span.epoch], gaps = catch_up(epochs[span.epoch], edge_id, span)
                 actions += gaps
             actions += [Acknowledge(edge_id, span.epoch, epochs[span.epoch].upto)]
-    freed = sum(_held(epoch) for epoch in edge.epochs.values()) - sum(_held(epoch) for epoch in epochs.values())
+    freed = sum(bytes_waiting(epoch) for epoch in edge.epochs.values()) - sum(bytes_waiting(epoch) for epoch in epochs.values())
     edges = {**state.edges, edge_id: Edge(epochs, conflicts, hellos)}
     return Delivery(edges, state.held_bytes - freed), tuple(actions)
 
@@ -233,13 +151,9 @@ def forget(state: Delivery, edge_id: str, gone: Iterable[str]) -> Delivery:
     gone = set(gone)
     edge = state.edges.get(edge_id, Edge())
     kept = {name: epoch for name, epoch in edge.epochs.items() if name not in gone}
-    freed = sum(_held(epoch) for name, epoch in edge.epochs.items() if name in gone)
+    freed = sum(bytes_waiting(epoch) for name, epoch in edge.epochs.items() if name in gone)
     conflicts = {name: found for name, found in edge.conflicts.items() if name not in gone}
     return Delivery({**state.edges, edge_id: Edge(kept, conflicts, edge.hellos)}, state.held_bytes - freed)
-
-
-def _held(epoch: Epoch) -> int:
-    return sum(size for _, size in epoch.waiting)
 
 
 def _advance(edge: Edge, edge_id: str, epoch: str, now_ms: int) -> tuple[Edge, list[Action]]:
@@ -250,73 +164,3 @@ def _advance(edge: Edge, edge_id: str, epoch: str, now_ms: int) -> tuple[Edge, l
     conflicts = identity.advanced(edge.conflicts, edge.hellos, epoch, edge.epochs[epoch].upto, begun=younger, now_ms=now_ms)
     alarms: list[Action] = [IdentityAlarm(edge_id, epoch, name) for name in younger if name in conflicts]
     return replace(edge, conflicts=conflicts), alarms
-
-
-def _take(epoch: Epoch, batch: Batch, size: int, room: int) -> tuple[Epoch, list[Action]]:
-    """Return the epoch after a message, and what to do. `room` is how many bytes may wait beside those that do."""
-    if batch.seq + batch.n - 1 <= epoch.upto:
-        again = Acknowledge(batch.edge, batch.epoch, epoch.upto)
-        return epoch, [Duplicate(batch.edge, batch.epoch, batch.rows), again]
-    waiting = [entry for entry in epoch.waiting if entry[0].seq != batch.seq]
-    insort(waiting, (batch, size), key=lambda entry: entry[0].seq)
-    upto, actions = _drain(waiting, epoch.upto)
-    while waiting and (len(waiting) > MAX_HELD_MESSAGES or sum(held for _, held in waiting) - _held(epoch) > room):
-        waiting.pop()
-    # Also when nothing was taken: the edge may go by the mark of a plant that has since been restored.
-    actions.append(Acknowledge(batch.edge, batch.epoch, upto))
-    if batch.seq > upto:
-        kept = any(entry[0] is batch for entry in waiting)
-        actions.append(Held(batch.edge, batch.epoch, batch.seq, "order", kept=kept))
-    damaged = {seq: tries for seq, tries in epoch.damaged.items() if seq > upto}
-    return Epoch(upto, waiting=tuple(waiting), damaged=damaged), actions
-
-
-def _catch_up(epoch: Epoch, edge_id: str, span: EpochSpan) -> tuple[Epoch, list[Action]]:
-    """Return the epoch after hearing that the edge holds nothing of it any more."""
-    waiting = list(epoch.waiting)
-    upto, actions = _drain(waiting, epoch.upto, span.base)
-    if span.base > upto + 1:
-        actions.append(Gap(edge_id, span.epoch, upto + 1, span.base - 1))
-        upto = span.base - 1
-    return (replace(epoch, upto=upto, waiting=tuple(waiting)) if actions else epoch), actions
-
-
-def _drain(waiting: list[tuple[Batch, int]], upto: int, base: int = 0) -> tuple[int, list[Action]]:
-    """Take from the front of `waiting` all that can be taken; return how far that reaches, and what to do."""
-    actions: list[Action] = []
-    floor = max([base, *(min(batch.base, batch.seq) for batch, _ in waiting)])
-    while waiting:
-        batch = waiting[0][0]
-        if batch.seq > upto + 1:
-            if floor <= upto + 1:
-                break
-            never_comes = min(floor, batch.seq) - 1
-            actions.append(Gap(batch.edge, batch.epoch, upto + 1, never_comes))
-            upto = never_comes
-            continue
-        waiting.pop(0)
-        end = batch.seq + batch.n - 1
-        if end <= upto:
-            actions.append(Duplicate(batch.edge, batch.epoch, batch.rows))
-            continue
-        actions.append(_apply(batch, upto, end))
-        upto = end
-    return upto, actions
-
-
-def _apply(batch: Batch, upto: int, end: int) -> Apply:
-    if batch.seq > upto:
-        rows, bad, taken = batch.rows, batch.bad, batch.n
-    else:
-        rows, bad = tuple(_after(batch.rows, upto)), tuple(entry for entry in batch.bad if entry[0] > upto)
-        taken = end - upto
-    readable = sum(row.count if isinstance(row, Removed) else 1 for _, row in rows)
-    return Apply(batch.edge, batch.epoch, rows, end, bad, taken - readable)
-
-
-def _after(rows: tuple[tuple[int, Row], ...], upto: int) -> Iterator[tuple[int, Row]]:
-    for seq, row in rows:
-        if seq > upto:
-            yield seq, row
-        elif isinstance(row, Removed) and seq + row.count - 1 > upto:
-            yield upto + 1, Removed(row.why, seq + row.count - 1 - upto)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from driftwatt.readings import Batch, FailedPoll, Reading, Removed, Row
 from driftwatt.wire import EpochSpan
-from processors.pure import delivery, identity
+from processors.pure import delivery, identity, in_order
 from processors.pure.delivery import Acknowledge, Apply, Checkpoint, Damaged, Delivery, Duplicate, Gap, Held, IdentityAlarm
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
@@ -137,11 +137,11 @@ def test_a_hello_puts_epochs_in_their_order_of_age() -> None:
 
 
 def test_what_waits_is_bounded_in_messages_and_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MAX_HELD_MESSAGES", 50)
+    monkeypatch.setattr(in_order, "MAX_HELD_MESSAGES", 50)
     state = delivery.begin()
-    for seq in range(delivery.MAX_HELD_MESSAGES + 20, 1, -1):
+    for seq in range(in_order.MAX_HELD_MESSAGES + 20, 1, -1):
         state, actions = delivery.receive(state, batch(seq), size=1)
-    assert len(state.edges["hall-a"].epochs[A].waiting) == delivery.MAX_HELD_MESSAGES
+    assert len(state.edges["hall-a"].epochs[A].waiting) == in_order.MAX_HELD_MESSAGES
     state, actions = delivery.receive(delivery.begin(), batch(3), size=delivery.MAX_HELD_BYTES + 1)
     assert Held("hall-a", A, 3, "order", kept=False) in actions
     assert state.held_bytes == 0
