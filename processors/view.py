@@ -28,6 +28,8 @@ __all__ = ["AlertBook", "Answer", "AnswerWord", "EdgeNow", "LiveBoard", "MeterNo
 
 MINUTE_MS, QUARTER_MS, DAY_MS = 60_000, 900_000, 86_400_000
 MOMENT_MS = 200
+OPEN_MS = 2 * QUARTER_MS
+"""How long power stands for energy on the page where no counter tells it."""
 FINE_SPAN_MS = 9 * DAY_MS
 """Spans up to this length are shown in quarter-hours, longer ones in hours."""
 
@@ -172,7 +174,11 @@ class PlantView:
         return reading.values["active_power"] * self.ratio(reading.meter)
 
     def energy_wh(self, meter: str, now: Reading | None) -> float:
-        """Return today's energy of a meter in Wh: closed intervals and what its counter says since."""
+        """Return today's energy of a meter in Wh: closed intervals and what its counter says since.
+
+        Where no counter tells, the power of now stands for the open interval if that is no longer than half an hour;
+        of a longer time nothing is known, and nothing is added.
+        """
         span = self.today.get(meter)
         if span is None:
             return 0.0
@@ -182,8 +188,9 @@ class PlantView:
         counter = now.values.get("import_energy")
         if counter is not None and span.base is not None and now.t_ms >= span.base[0] and counter >= span.base[1]:
             return closed + (counter - span.base[1]) * abs(self.ratio(meter))
-        hours = (now.t_ms - max(span.closed_to_ms, span.start_ms)) / 3_600_000
-        return closed + max(0.0, self.power_w(now) or 0.0) * min(hours, 0.5)
+        if not span.intervals or (counter is not None and span.base is None) or now.t_ms - span.closed_to_ms > OPEN_MS:
+            return closed
+        return closed + max(0.0, self.power_w(now) or 0.0) * (now.t_ms - span.closed_to_ms) / 3_600_000
 
     def day_bounds(self, t_ms: int, *, days: int = 0) -> tuple[int, int]:
         """Return start and end of the plant's local day of an instant, `days` days further on."""
@@ -233,7 +240,7 @@ class PlantView:
         expected = tuple(self._store.expected(meter, start_ms, end_ms))
         closed_ms = intervals[-1].end_ms if intervals else start_ms
         live = start_ms <= now_ms < end_ms
-        after = self._store.readings(meter, "import_energy", closed_ms, closed_ms + 3 * MINUTE_MS) if live else []
+        after = self._first_count(meter, closed_ms, now_ms) if live else None
         return Span(
             meter=meter,
             start_ms=start_ms,
@@ -243,8 +250,15 @@ class PlantView:
             intervals=intervals,
             expected=expected if step_ms == QUARTER_MS else hourly(expected),
             tail=self._tail(meter, max(closed_ms, now_ms - 2 * 3_600_000), now_ms) if tail and live else (),
-            base=(after[0][0], after[0][1]) if after else None,
+            base=after,
         )
+
+    def _first_count(self, meter: str, from_ms: int, to_ms: int) -> tuple[int, float] | None:
+        """Where the counter stood first in a span; it is nearly always found in the first minutes, which are asked alone."""
+        for end_ms in sorted({min(from_ms + 3 * MINUTE_MS, to_ms), to_ms}):
+            for t_ms, count, _ in self._store.readings(meter, "import_energy", from_ms, end_ms):
+                return t_ms, count
+        return None
 
     def _tail(self, meter: str, from_ms: int, to_ms: int) -> tuple[tuple[int, float], ...]:
         minutes: dict[int, list[float]] = {}

@@ -434,6 +434,29 @@ def test_energy_of_today_goes_on_with_the_counter_after_the_last_closed_interval
         assert page.view.energy_wh("furnace-1", grown) - page.view.energy_wh("furnace-1", now) == pytest.approx(500)
 
 
+def test_energy_of_today_counts_from_the_first_reading_of_a_meter_that_began_today() -> None:
+    with PaperPage() as page:
+        view, now = page.view, page.board.meters["furnace-1"].reading
+        assert now
+        began_ms, counted = now.t_ms - 600_000, now.values["import_energy"] - 700
+        view.today["furnace-1"] = replace(view.today["furnace-1"], intervals=(), base=(began_ms, counted))
+        assert view.energy_wh("furnace-1", now) == pytest.approx(700)
+        view.today["furnace-1"] = replace(view.today["furnace-1"], base=None)
+        assert view.energy_wh("furnace-1", now) == 0
+
+
+def test_power_stands_for_half_an_hour_of_energy_and_for_no_more() -> None:
+    with PaperPage() as page:
+        view, now = page.view, page.board.meters["furnace-1"].reading
+        assert now
+        power_w = now.values["active_power"]
+        uncounted = replace(now, values={"active_power": power_w})
+        closed = sum(each.import_wh for each in view.today["furnace-1"].intervals)
+        closed_ms = view.today["furnace-1"].closed_to_ms
+        assert view.energy_wh("furnace-1", replace(uncounted, t_ms=closed_ms + 600_000)) == pytest.approx(closed + power_w / 6)
+        assert view.energy_wh("furnace-1", replace(uncounted, t_ms=closed_ms + 2_000_000)) == closed
+
+
 def test_a_repaired_alert_shows_its_saving_with_band_looks_and_method() -> None:
     with PaperPage(alerts=(repaired_alert(),)) as page:
         text = page.ask(f"/alerts/{repaired_alert().id}?lang=en").text
