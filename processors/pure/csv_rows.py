@@ -106,12 +106,13 @@ def _taker(header: Sequence[str]) -> Callable[[int, list[str]], Row]:
     temp, production, holiday, quality = (
         names.index(name) if name in names else -1 for name in ("temp", "production", "holiday", "quality")
     )
-    width = max(at, value, temp, production, holiday, quality) + 1
+    least, most = max(at, value, temp, production, holiday, quality) + 1, len(names)
     clock = _Clock()
 
     def take(line: int, cells: list[str]) -> Row:
-        if len(cells) < width:
-            raise RowError(line, f"has {len(cells)} cells, {len(names)} columns are named")
+        if len(cells) < least or (len(cells) > most and any(cells[most:])):
+            comma = "; is there a decimal comma?" if len(cells) > most else ""
+            raise RowError(line, f"has {len(cells)} cells, {most} columns are named{comma}")
         return Row(
             line,
             clock.instant_ms(cells[at], line),
@@ -178,7 +179,7 @@ def _number(text: str, line: int, name: str, most: float) -> float | None:
         return value
     if text.strip() in _MISSING:
         return None
-    problem = "is beyond what can be" if math.isfinite(value) else "is not a number"
+    problem = "is beyond what a meter counts" if math.isfinite(value) else "is not a number"
     raise RowError(line, f"{name} {text!r} {problem}")
 
 

@@ -183,8 +183,9 @@ def test_a_file_that_is_not_there_is_said_and_the_others_are_analysed(tmp_path: 
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("2026-07-06T01:00:00Z,4e15", "line 3: value '4e15' is beyond what can be"),
+        ("2026-07-06T01:00:00Z,4e15", "line 3: value '4e15' is beyond what a meter counts"),
         ("2026-07-06T01:00:00Z,inf", "line 3: value 'inf' is not a number"),
+        ("2026-07-06T01:00:00Z,4,5", "line 3: has 3 cells, 2 columns are named; is there a decimal comma?"),
         ("2026-07-06T01:00:00Z," + "9" * 70_000, "line 3: is longer than 65536 characters"),
         ("2026-13-06T01:00:00Z,4", "line 3: timestamp '2026-13-06T01:00:00Z' is not ISO 8601"),
         ("2026-07-06T25:00:00Z,4", "line 3: timestamp '2026-07-06T25:00:00Z' is not ISO 8601"),
@@ -195,6 +196,11 @@ def test_a_row_that_cannot_be_is_named_with_its_line(row: str, problem: str, tmp
     assert main(["analyse", str(csv), "--out", str(tmp_path / "out.jsonl")]) == 1
     assert problem in capsys.readouterr().err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_comma_at_the_end_of_a_row_is_no_value(tmp_path: Path) -> None:
+    csv = _written(tmp_path / "m.csv", ["2026-07-06T00:00:00Z,4,", "2026-07-06T01:00:00Z,4,"])
+    assert main(["analyse", str(csv), "--out", str(tmp_path / "out.jsonl")]) == 0
 
 
 def test_gaps_and_mixed_intervals_are_taken_as_they_are(tmp_path: Path) -> None:
