@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from collector.asking import Asker, Pace
 from collector.ports import BusFault, MeterBus, Request, RowSink
@@ -108,12 +109,18 @@ class BusPoller:
             if self._resting and self._task:
                 self._task.cancel()
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the line was lost, or could not be opened, and is not back."""
+        return self._complained and not self.connected
+
     def meters(self) -> tuple[MeterState, ...]:
-        """Return what is known of each meter."""
-        return tuple([meter.state() for meter in self._meters])
+        """Return what is known of each meter; on a line that is down none answers."""
+        known = [meter.state() for meter in self._meters]
+        return tuple([replace(each, state="silent", reason="link") for each in known] if self.is_down else known)
 
     def silent(self) -> tuple[MeterState, ...]:
-        """Return what is known of the meters that do not answer."""
+        """Return what is known of the meters that do not answer though their line is up."""
         return tuple([meter.state() for meter in self._meters if meter.failures and meter.breaker.is_open])
 
     def _all_due(self, at_s: float) -> None:

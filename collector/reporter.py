@@ -107,6 +107,9 @@ class Reporter:
         for code, text in self._file_says.items():
             yield code, "", text
         for poller in self._pollers():
+            if poller.is_down:
+                yield "bus_down", poller.id, f"bus {poller.id}: the line is down; nobody asks its {len(poller.meters())} meters"
+                continue
             for meter in poller.silent():
                 yield "meter_silent", meter.id, f"bus {poller.id}: {meter.id} (unit {meter.unit}) does not answer: {meter.reason}"
 

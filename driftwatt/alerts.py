@@ -47,6 +47,7 @@ ALARM_CODES: dict[str, str] = {
     "acl_denied": "the broker refuses this edge's messages",
     "books_unbalanced": "the books of some meters do not add up",
     "broker_down": "the broker cannot be reached",
+    "bus_down": "a line to meters is down",
     "clock_unsynced": "the clock is not synchronised",
     "commit_failed": "the outbox cannot be written",
     "config_invalid": "the plant file was read again and is wrong; nothing was changed",

@@ -19,6 +19,9 @@ from processors.web.plant_figure import plant_figure
 from processors.web.text import Text
 from processors.web.tiles import area_fields, rest_fields, tile_fields
 
+TOLD = {"commit_failed": "device.commit_failed", "bus_down": "device.bus_down", "clock_unsynced": "device.clock"}
+"""What an edge says of itself that puts the numbers of the page in doubt: alarm code and its words, the worst first."""
+
 
 def fields(view: PlantView, text: Text) -> Fields:
     """Return every live field of every page in one language. Reads memory only."""
@@ -100,6 +103,10 @@ def _banner(view: PlantView, text: Text, snapshot: Snapshot, figures: Sequence[M
         }
     if snapshot.progress is not None:
         return _filling(text, snapshot.progress, f"progress.real_{snapshot.progress.phase}", "late")
+    told = next(((key, each.edge) for code, key in TOLD.items() for each in snapshot.edges.values() if code in each.alarms), None)
+    if told is not None:
+        key, name = told
+        return {"banner.state": "doubt", "banner.text": say(key, edge=name), "banner.more": say[f"{key}_more"], "banner.pct": 0}
     if not snapshot.store_ok or snapshot.store_lag_s > 60:
         sentence = say("banner.store_behind", duration=text.duration(snapshot.store_lag_s))
         return {"banner.state": "doubt", "banner.text": sentence, "banner.more": "", "banner.pct": 0}

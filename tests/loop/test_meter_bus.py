@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -512,6 +513,19 @@ def test_a_bus_that_comes_up_later_is_found(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO, logger="collector.poller"):
         asyncio.run(scene())
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_on_a_line_that_is_down_no_meter_looks_well() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def down(poller: BusPoller, _: Kept) -> bool:
+        seen[:] = [(each.state, each.reason) for each in poller.meters()]
+        return poller.is_down
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        asyncio.run(poll(open_bus("tcp://{}:{}".format(*taken.getsockname()), timeout_s=TIMEOUT_S), [1, 2], down))
+    assert seen == [("silent", "link"), ("silent", "link")]
 
 
 def test_stopping_waits_for_the_request_under_way_and_not_for_the_next_poll() -> None:

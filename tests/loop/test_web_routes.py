@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from driftwatt.errors import ConfigError, Unavailable
-from processors.pure.board import Progress
+from processors.pure.board import EdgeNow, Progress
 from processors.pure.drivers import Driven, Drivers, Series
 from processors.pure.outputs import Readiness
 from processors.view import PlantView
@@ -432,6 +432,22 @@ def test_energy_of_today_goes_on_with_the_counter_after_the_last_closed_interval
         grown = replace(now, values={**now.values, "import_energy": now.values["import_energy"] + 500})
         assert page.view.energy_wh("furnace-1", now) > closed
         assert page.view.energy_wh("furnace-1", grown) - page.view.energy_wh("furnace-1", now) == pytest.approx(500)
+
+
+@pytest.mark.parametrize(
+    ("alarm", "says"),
+    [
+        ("clock_unsynced", "The clock of collector “tram-dien” is uncertain."),
+        ("bus_down", "Collector “tram-dien”: a line to meters is down."),
+        ("commit_failed", "Collector “tram-dien” cannot write to its disk."),
+    ],
+)
+def test_what_a_collector_doubts_of_itself_stands_on_every_page(alarm: str, says: str) -> None:
+    with PaperPage() as page:
+        now_ms = page.view.now_ms()
+        page.board.edges["tram-dien"] = EdgeNow("tram-dien", online=True, since_ms=now_ms, last_ms=now_ms, alarms=(alarm,))
+        for path in ("/", "/meters", "/alerts"):
+            assert says in page.ask(f"{path}?lang=en").text
 
 
 def test_energy_of_today_counts_from_the_first_reading_of_a_meter_that_began_today() -> None:
