@@ -11,27 +11,26 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from config.broker import broker_address
+from starlette.applications import Starlette
+
 from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt import __version__, daemon
 from driftwatt.adapters import control
-from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
-from driftwatt.alerts import Alert
 from driftwatt.clock import Clock, SystemClock
 from driftwatt.errors import ConfigError, DriftwattError, Unavailable
-from driftwatt.topics import alert_topic, every_edge
 from processors import errands, rebuilding, rereading
-from processors.adapters.child import BrokerChild
 from processors.adapters.folder import Folder, folder_of, read_status, state_of
 from processors.adapters.inbox import Inbox
 from processors.adapters.page import Page
 from processors.adapters.state import SqliteState
+from processors.at_broker import AtBroker
 from processors.gauges import Gauges
 from processors.house import keep_house, open_store
 from processors.live import Board
@@ -39,7 +38,6 @@ from processors.pipeline import Pipeline
 from processors.policies import alert_context, policies
 from processors.ports import SeriesStore
 from processors.pure import delivery
-from processors.pure.document import document_bytes
 from processors.pure.intake import Intake
 from processors.pure.judge import Judge
 from processors.replay import import_history
@@ -50,22 +48,12 @@ from processors.web.sessions import Account, Sessions
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = "embedded"
-EMBEDDED_LISTEN = "127.0.0.1:1883"
 ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
 ERRAND_S = 120.0
 """Longest that a command waits for the daemon; what it asked for is done all the same."""
 ALONE_S = 20.0
 """Longest that a command which works in the daemon's place waits for the store or the state file."""
-SUBSCRIPTIONS = (
-    (every_edge("hello"), 1),
-    (every_edge("state"), 1),
-    (every_edge("ledger"), 1),
-    (every_edge("live"), 0),
-    (every_edge("d"), 1),
-)
-"""What edges say of themselves comes before their data."""
 
 
 def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = False, bar: bool = False) -> int:
@@ -118,24 +106,38 @@ class _Plant:
         self._started_ms = clock.now_ms()
         self._policies = policies(plant, file.parent, now_ms=self._started_ms)
         self._board = Board(clock, frozenset(self._policies), broker=plant.broker.url)
-        self._child: BrokerChild | None = None
-        self._link: MqttLink | None = None
+        self._broker = AtBroker(plant, file, folder, self._board)
 
     async def main(self, history: Path | None, *, once: bool, bar: bool) -> int:
-        self._inbox = Inbox(asyncio.get_running_loop(), frozenset(meter.edge for meter in self._plant.meter if meter.edge))
-        store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
-        try:
-            self._pipeline = self._compose(store, state)
-            await self._pipeline.begin()
-            await self._with_page(history, once=once, bar=bar)
-        finally:
-            if self._child:
-                await self._child.stop()
-            self._pipeline.storing.stop()
-            self._pipeline.keeping.stop()
-            store.close()
-            state.close()
+        with self._opened():
+            try:
+                await self._pipeline.begin()
+                await self._with_page(history, once=once, bar=bar)
+            finally:
+                await self._broker.leave()
         return 0
+
+    async def errand(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do in the daemon's place what a command asks for; nothing is received, shown or published."""
+        with self._opened():
+            self._pipeline.storing.give_up_s = self._pipeline.keeping.give_up_s = ALONE_S
+            await self._pipeline.begin()
+            return await errands.obey(self._pipeline, request, rebuilding.at_once)
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Have inbox, store, state and pipeline while the block runs. Raises ConfigError, Unavailable."""
+        self._inbox = Inbox(asyncio.get_running_loop(), frozenset(meter.edge for meter in self._plant.meter if meter.edge))
+        with ExitStack() as opened:
+            store = open_store(self._plant, self._file.parent, self._folder)
+            opened.callback(store.close)
+            state = SqliteState(self._folder.state)
+            opened.callback(state.close)
+            self._pipeline = self._compose(store, state)
+            self._broker.alerts = self._pipeline.alerts
+            opened.callback(self._pipeline.keeping.stop)
+            opened.callback(self._pipeline.storing.stop)
+            yield
 
     def _compose(self, store: SeriesStore, state: SqliteState) -> Pipeline:
         owners = {meter.id: meter.edge for meter in self._plant.meter}
@@ -144,42 +146,37 @@ class _Plant:
             clock=self._clock,
             store=store,
             state=state,
-            link=self,
+            link=self._broker,
             mail=self._inbox,
             board=self._board,
             judge=Judge(dict(self._policies), alert_context(self._plant, self._policies)),
             intake=Intake(owners, delivery.begin()),
-            announce=self._announce,
+            announce=self._broker.announce,
         )
 
     async def _with_page(self, history: Path | None, *, once: bool, bar: bool) -> None:
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, told.set)
-        view = PlantView(
-            self._plant,
-            store=self._pipeline.store,
-            board=self._board,
-            book=self._pipeline,
-            policies=self._policies,
-            clock=self._clock,
-        )
-        passwords = {user.name: user.password.reveal(self._file.parent) for user in self._plant.web.user}
         gauges = Gauges(self._pipeline, self._folder.state, lambda: (self._inbox.bytes, self._inbox.let_go))
-        scraper = self._plant.web.metrics_token.reveal(self._file.parent) if self._plant.web.metrics_token else ""
-        web = build(view, accounts=_accounts(self._plant, passwords), gauges=gauges.read, audit=self._pipeline.audit, scraper=scraper)
+        view = PlantView(
+            self._plant, store=self._pipeline.store, board=self._board, book=self._pipeline, policies=self._policies, clock=self._clock
+        )
+        web = self._web(view, gauges)
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
         await self._pipeline.audit("processor", "started", __version__)
-        house = keep_house(self._pipeline, self._plant.plant.timezone, self._plant.store.raw_retention)
+        beside = (
+            self._write_status(),
+            keep_house(self._pipeline, self._plant.plant.timezone, self._plant.store.raw_retention),
+            control.serve(self._folder.path, self._obey, "processor"),
+            rebuilding.follow(self._pipeline),
+            gauges.audit_books(),
+            self._follow_file(view, web.state.site.sessions),
+        )
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(page.serve())
-            daemons = [
-                group.create_task(one) for one in (self._write_status(), house, control.serve(self._folder.path, self._obey, "processor"))
-            ]
-            daemons.append(group.create_task(rebuilding.follow(self._pipeline)))
-            daemons.append(group.create_task(gauges.audit_books()))
-            daemons.append(group.create_task(self._follow_file(view, web.state.site.sessions)))
+            daemons = [group.create_task(each) for each in beside]
             work = group.create_task(self._work(group, history, once=once, bar=bar))
             leaving = group.create_task(told.wait())
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -187,24 +184,24 @@ class _Plant:
             self._pipeline.stop()
             await asyncio.wait({work}, timeout=DRAIN_S)
             await daemon.end([work, leaving, *daemons])
-            await self._leave()
+            await self._pipeline.drain(DRAIN_S)
+            await self._broker.leave()
             web.state.site.hub.close()
             page.stop()
             await serving
 
+    def _web(self, view: PlantView, gauges: Gauges) -> Starlette:
+        settings, folder = self._plant.web, self._file.parent
+        accounts = _accounts(self._plant, {user.name: user.password.reveal(folder) for user in settings.user})
+        scraper = settings.metrics_token.reveal(folder) if settings.metrics_token else ""
+        return build(view, accounts=accounts, gauges=gauges.read, audit=self._pipeline.audit, scraper=scraper)
+
     async def _work(self, group: asyncio.TaskGroup, history: Path | None, *, once: bool, bar: bool) -> None:
-        address = await self._broker(group)
+        await self._broker.choose(group)
         if history is not None:
             count = await import_history(self._pipeline, history, bar=bar)
             log.info("history: %d readings imported from %s", count, history)
-        self._link = MqttLink(
-            address,
-            client_id=f"plant-{self._plant.plant.id}",
-            subscriptions=(*SUBSCRIPTIONS, *((topic, 1) for topic in _driver_topics(self._plant))),
-            on_message=self._inbox.put,
-            on_change=self._handed_over(asyncio.get_running_loop()),
-        )
-        self._link.start()
+        self._broker.join(self._inbox.put)
         if once:
             group.create_task(self._stop_when_quiet())
         await self._pipeline.run()
@@ -216,24 +213,6 @@ class _Plant:
                 quiet_since = self._clock.monotonic_s()
             await asyncio.sleep(0.1)
         self._pipeline.stop()
-
-    async def _broker(self, group: asyncio.TaskGroup) -> BrokerAddress:
-        if self._plant.broker.url != EMBEDDED:
-            return broker_address(self._plant.broker, self._file.parent, self._plant.plant.id)
-        name, password, path = self._folder.broker_user()
-        self._child = BrokerChild(EMBEDDED_LISTEN, path)
-        url = await self._child.start()
-        group.create_task(self._child.watch())
-        log.info("embedded broker at %s, user in %s", url, path)
-        return BrokerAddress.parse(url, username=name, password=password)
-
-    async def _leave(self) -> None:
-        """Drain, acknowledge, disconnect; each at most a few seconds."""
-        await self._pipeline.drain(DRAIN_S)
-        if self._link:
-            await asyncio.to_thread(self._link.stop)
-        if self._child:
-            await self._child.stop()
 
     async def _follow_file(self, view: PlantView, sessions: Sessions) -> None:
         """Read the plant file again at each SIGHUP; a file that is wrong changes nothing and is told in the status."""
@@ -258,21 +237,6 @@ class _Plant:
         log.info("asked: %s", request)
         return await errands.obey(self._pipeline, request, self._pipeline.between)
 
-    async def errand(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do in the daemon's place what a command asks for; nothing is received, shown or published."""
-        self._inbox = Inbox(asyncio.get_running_loop(), frozenset(meter.edge for meter in self._plant.meter if meter.edge))
-        store, state = open_store(self._plant, self._file.parent, self._folder), SqliteState(self._folder.state)
-        try:
-            self._pipeline = self._compose(store, state)
-            self._pipeline.storing.give_up_s = self._pipeline.keeping.give_up_s = ALONE_S
-            await self._pipeline.begin()
-            return await errands.obey(self._pipeline, request, rebuilding.at_once)
-        finally:
-            self._pipeline.storing.stop()
-            self._pipeline.keeping.stop()
-            store.close()
-            state.close()
-
     async def _write_status(self) -> None:
         while True:
             status = describe(self._plant, self._pipeline, started_ms=self._started_ms, inbox=(self._inbox.bytes, self._inbox.let_go))
@@ -281,41 +245,6 @@ class _Plant:
             except Unavailable as error:
                 log.debug("%s", error)
             await asyncio.sleep(1.0)
-
-    @property
-    def connected(self) -> bool:
-        return self._link is not None and self._link.connected
-
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> bool:
-        return self._link is not None and self._link.publish(topic, payload, qos=qos, retain=retain)
-
-    def _handed_over(self, loop: asyncio.AbstractEventLoop) -> Callable[[bool], None]:
-        def change(connected: bool) -> None:  # noqa: FBT001 - the link's own callback
-            loop.call_soon_threadsafe(self._broker_changed, connected)
-
-        return change
-
-    def _broker_changed(self, connected: bool) -> None:  # noqa: FBT001 - called through the loop
-        self._board.on_broker(connected=connected)
-        if connected:
-            self._announce(alert for alert in self._pipeline.alerts() if alert.state != "closed")
-
-    def _announce(self, alerts: Iterable[Alert]) -> None:
-        """Publish alerts, retained while they are open; a closed one is told once and then taken off the broker.
-
-        Waste below the plant's floor of money is listed on the page, not sent.
-        """
-        for alert in alerts:
-            topic = alert_topic(self._plant.plant.id, alert.id)
-            listed = alert.below_floor and alert.state == "unacked"
-            if not listed:
-                self.publish(topic, document_bytes(alert), retain=alert.state != "closed")
-            if alert.state == "closed" or listed:
-                self.publish(topic, b"", retain=True)
-
-
-def _driver_topics(plant: PlantFile) -> list[str]:
-    return [driver.source.removeprefix("mqtt:") for driver in plant.driver if driver.source.startswith("mqtt:")]
 
 
 def _accounts(plant: PlantFile, passwords: Mapping[str, str]) -> list[Account]:
