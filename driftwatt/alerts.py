@@ -80,13 +80,17 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One thing that happened to an alert: when, what (`opened`, `acked`, `undo`, `commented`, …), by whom, why."""
+    """One thing that happened to an alert: when, what (`opened`, `acked`, `undo`, `commented`, …), by whom, why.
+
+    `of_ms` is when it happened in the plant, where somebody told it later: the repair of `fixed`.
+    """
 
     at_ms: int
     what: str
     by: str = ""
     reason: str = ""
     note: str = ""
+    of_ms: int | None = None
 
 
 Outcome = Literal["verified", "within_band", "not_seen", "no_data"]

@@ -43,6 +43,7 @@ __all__ = [
     "acknowledge",
     "comment",
     "dismiss",
+    "figured",
     "fixed",
     "on_edges",
     "on_output",
@@ -159,7 +160,7 @@ def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext, exp
         alert = replace(alert, history=(*alert.history, *(HistoryLine(finding.at_ms, "recurred", note=was.id) for was in again)))
     elif alert.state in ("closed", "cleared_unacked"):
         return Change(book)
-    after = _figured(replace(alert, explained=explained), finding, context)
+    after = figured(replace(alert, explained=explained), finding, context)
     told: list[Told] = []
     if finding.state == "closed":
         after = _gone(after, finding.at_ms, finding.reason)
@@ -185,7 +186,7 @@ def _back_again(book: AlertBook, alert: Alert) -> list[Alert]:
     return found
 
 
-def _figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert:
+def figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert:
     """Return the alert with the figures of a finding; its severity only rises while it is open."""
     figures = appraise(finding, context)
     month = figures.per_month_cost

@@ -5,7 +5,7 @@
 | acknowledge | acked | `known`, 10 s later: it goes on counting the money, its chart is ready for the next change |
 | dismiss as new normal | closed | `new_normal`: the load is right, learn it |
 | dismiss otherwise | closed | `dismissed`: a false alarm |
-| fixed | closed | `fixed`: the reference stays |
+| fixed | closed | `fixed`: the reference stays, or comes back where the waste was `known` |
 | shelve, unshelve, comment | shelved, as before, as it was | nothing |
 """
 
@@ -32,13 +32,14 @@ AlertBook = Mapping[str, Alert]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Something for `detector.answer` of one meter."""
+    """Something for `detector.answer` of one meter. `repaired_ms` is the repair of `fixed` where it was told later."""
 
     meter: str
     channel: Channel
     since_ms: int
     what: Answer
     at_ms: int
+    repaired_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,11 @@ def dismiss(book: AlertBook, alert: str, *, by: str, at_ms: int, reason: str, no
     return _close(book, alert, HistoryLine(at_ms, "dismissed", by, reason, note), "new_normal" if reason == "new_normal" else "dismissed")
 
 
-def fixed(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str = "") -> Change:
-    """Close as mended. Raises NotPossibleError, KeyError."""
-    return _close(book, alert, HistoryLine(at_ms, "fixed", by, "fixed", note), "fixed")
+def fixed(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str = "", repaired_ms: int | None = None) -> Change:
+    """Close as mended, at `repaired_ms` where that was earlier than now. Raises NotPossibleError, KeyError."""
+    if repaired_ms is not None and not book[alert].since_ms <= repaired_ms <= at_ms:
+        raise NotPossibleError("a repair lies between the beginning of the waste and now")
+    return _close(book, alert, HistoryLine(at_ms, "fixed", by, "fixed", note, repaired_ms), "fixed")
 
 
 def _close(book: AlertBook, alert: str, line: HistoryLine, what: Answer) -> Change:
@@ -134,8 +137,10 @@ def _close(book: AlertBook, alert: str, line: HistoryLine, what: Answer) -> Chan
     closed: dict[str, Alert] = {}
     told: list[Told] = []
     for each in (was, *_same_cause(book, was)):
-        told += () if each.state == "cleared_unacked" else told_of(each, what, line.at_ms)
-        after = replace(_said(each, line), state="closed", closed_reason=line.reason, cleared_ms=each.cleared_ms or line.at_ms, told=what)
+        if each.state != "cleared_unacked":
+            told += (replace(said, repaired_ms=line.of_ms) for said in told_of(each, what, line.at_ms))
+        over_ms = each.cleared_ms or line.of_ms or line.at_ms
+        after = replace(_said(each, line), state="closed", closed_reason=line.reason, cleared_ms=over_ms, told=what)
         closed[each.id] = after
     return Change({**book, **closed}, tuple(closed.values()), tuple(told))
 

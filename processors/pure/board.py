@@ -76,7 +76,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person said about an alert. `until_ms` belongs to `shelve`; `undo` takes the last `ack` back."""
+    """What a person said about an alert. `until_ms` belongs to `shelve`, `repaired_ms` to `fixed`; `undo` takes the last `ack` back."""
 
     alert: str
     what: AnswerWord
@@ -85,3 +85,4 @@ class Answer:
     reason: str = ""
     note: str = ""
     until_ms: int | None = None
+    repaired_ms: int | None = None

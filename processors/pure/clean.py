@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from processors.pure import ledger
+from processors.pure import ledger, waste
 from processors.pure.baseline import dot
 from processors.pure.channels import CHANNELS, FREEZE
 from processors.pure.detector import DetectorState
-from processors.pure.outputs import Channel
+from processors.pure.outputs import Channel, WasteFinding
 from processors.pure.schedule import Schedule
+from processors.pure.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ def reference(state: DetectorState, channel: str, since_ms: int) -> Reference | 
     part = ledger.account(event, schedule, state.memory.charts).part
     gauge: Channel = ("off" if schedule.known else event.channel if event.channel == "base" else "tot") if part == "all" else part
     return Reference(gauge, part == "all", event.clean[CHANNELS.index(gauge)], schedule.level)
+
+
+def until(state: DetectorState, settings: Settings, channel: str, since_ms: int, *, repaired_ms: int, at_ms: int) -> WasteFinding | None:
+    """Return what an open event amounts to up to a repair that is over: later days are not counted. None without such an event."""
+    event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
+    if event is None:
+        return None
+    days = state.memory.days
+    later = [day for day in days if day.ordinal >= event.since and day.start_ms >= repaired_ms]
+    scene = waste.Scene(state.memory._replace(days=days[: len(days) - len(later)]), settings, at_ms)
+    return waste.finding(ledger.without(event, later, scene.schedule), "updated", scene)
 
 
 def waste_days(state: DetectorState, found: Reference, channel: str, since_ms: int) -> list[Excess]:

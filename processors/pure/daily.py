@@ -16,8 +16,9 @@ from processors.pure.baseline import FORGET
 from processors.pure.channels import CHANNELS, Chart, Today
 from processors.pure.detector_state import DetectorState, Drivers
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
+from processors.pure.ledger import Event
 from processors.pure.memory import DAYS, Memory, Past
-from processors.pure.robust import single
+from processors.pure.robust import median, single
 from processors.pure.schedule import Schedule
 from processors.pure.settings import Settings
 
@@ -161,6 +162,19 @@ def _follow_savings(memory: Memory, down: Sequence[int]) -> Memory:
         charts[c] = channels.rebase(charts[c], memory.seen(c)[-channels.REBASE_MOST :])
     memory = memory._replace(charts=tuple(charts))
     return reshape(memory, memory.days[-channels.REBASE_MOST :]) if _TOT in down else memory
+
+
+def mended(memory: Memory, event: Event) -> tuple[Chart, ...]:
+    """Return the charts with those that stand above an event's clean reference moved down to it: what lies between is waste, and gone."""
+    charts, recent = [], memory.days[-channels.REBASE_MOST :]
+    for c, chart in enumerate(memory.charts):
+        apart = [baseline.dot(event.clean[c], day.z) - baseline.dot(chart.ridge.theta, day.z) for day in recent]
+        lower = median(apart) if event.clean and apart else 0.0
+        if lower < 0.0:
+            ridge = baseline.shift_level(chart.ridge, lower)
+            chart = chart._replace(ridge=ridge, mean=chart.mean + lower, level=0.0, below=0.0)  # noqa: PLW2901 – the same chart, moved
+        charts.append(chart)
+    return tuple(charts)
 
 
 def reshape(memory: Memory, days: Sequence[Past]) -> Memory:

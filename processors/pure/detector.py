@@ -189,7 +189,8 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     """Take a person's answer to the open event of `channel` since `since_ms`.
 
     `known`: it is waste and goes on counting, the charts are ready for the next change. `new_normal` and
-    `dismissed` close it, `fixed` closes it at `at_ms`. An event that is not open changes nothing.
+    `dismissed` close it, `fixed` closes it at `at_ms`: charts that had followed the waste since `known` go back to the reference
+    before it, so that the same waste is found when it comes back. An event that is not open changes nothing.
     """
     memory = state.memory
     event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
@@ -197,7 +198,7 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
         return state, ()
     said = waste.finding(event, "answered" if what == "known" else "closed", Scene(memory, settings, at_ms), reason=what)
     if what == "fixed":
-        charts = tuple(channels.quiet(chart) for chart in memory.charts)
+        charts = tuple(channels.quiet(chart) for chart in (daily.mended(memory, event) if event.answered else memory.charts))
     else:
         charts = tuple(channels.answered(chart, memory.seen(c)) for c, chart in enumerate(memory.charts))
     memory = memory._replace(charts=charts, false_alarms=memory.false_alarms + (what == "dismissed"))

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from driftwatt.alerts import Alert, Range
+from driftwatt.alerts import Alert, HistoryLine, Range
 from driftwatt.clock import rfc3339
 from processors.pure import savings
 
@@ -33,10 +33,13 @@ def document(alert: Alert) -> dict[str, Any]:
     out["ack"] = None
     if alert.ack_by is not None and alert.ack_at_ms is not None:
         out["ack"] = {"by": alert.ack_by, "at": rfc3339(alert.ack_at_ms), "reason": alert.ack_reason, "note": alert.ack_note}
-    out["history"] = [
-        {"at": rfc3339(line.at_ms), "what": line.what, "by": line.by, "reason": line.reason, "note": line.note} for line in alert.history
-    ]
+    out["history"] = [_line(line) for line in alert.history]
     return out
+
+
+def _line(line: HistoryLine) -> dict[str, str]:
+    told = {"at": rfc3339(line.at_ms), "what": line.what, "by": line.by, "reason": line.reason, "note": line.note}
+    return told if line.of_ms is None else told | {"of": rfc3339(line.of_ms)}
 
 
 def document_bytes(alert: Alert) -> bytes:

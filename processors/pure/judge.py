@@ -17,7 +17,7 @@ from driftwatt.alerts import Alert, Cause, alert_id
 from driftwatt.errors import Outdated, UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
-from processors.pure import alerts, clean, engine, savings, tree
+from processors.pure import alerts, clean, engine, repair, savings, tree
 from processors.pure.alerts import AlertContext, Change, Told
 from processors.pure.board import Answer
 from processors.pure.calendar import local
@@ -258,7 +258,7 @@ class Judge:
             case "dismiss":
                 change = alerts.dismiss(book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
             case "fixed":
-                change = alerts.fixed(book, alert, by=who, at_ms=at_ms, note=answer.note)
+                change = alerts.fixed(book, alert, by=who, at_ms=at_ms, note=answer.note, repaired_ms=answer.repaired_ms)
             case unknown:
                 raise alerts.NotPossibleError(f"{unknown} is not known")
         return change
@@ -418,11 +418,10 @@ class Judge:
     def _begin_saving(self, told: Told, state: DetectorState | None, products: Products) -> None:
         """Freeze the clean reference of a repaired alert, before the detector lets go of it."""
         identity = alert_id(self.context.plant, told.meter, told.channel, told.since_ms)
-        found = None if state is None else clean.reference(state, told.channel, told.since_ms)
-        days = [] if state is None or found is None else clean.waste_days(state, found, told.channel, told.since_ms)
-        if self.book[identity].parent is not None:
+        policy = self.policies.get(told.meter)
+        if self.book[identity].parent is not None or policy is None:
             return  # hidden under another alert, whose saving is the same energy
-        alert = savings.begin(self.book[identity], found, days, told.at_ms)
+        alert = repair.begin(self.book[identity], told, state, policy.settings, self.context)
         self.book = {**self.book, identity: alert}
         self._show(alert, products)
 

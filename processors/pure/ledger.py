@@ -117,6 +117,17 @@ def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
     return event._replace(sums=tuple(sums), days=event.days + 1, level=level)
 
 
+def without(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
+    """Return the event as if some of its valid days had not been booked: those after a repair that was told late."""
+    sums = list(event.sums)
+    for day in days:
+        for c, y in enumerate(day.ys):
+            if y is not None:
+                clean, hours, was = dot(event.clean[c], day.z), channel_hours(schedule, c, day.weekday), sums[c]
+                sums[c] = Sums(was.n - 1, was.y - y, was.clean - clean, was.energy - hours * (y - clean), was.hours - hours)
+    return event._replace(sums=tuple(sums), days=event.days - len(days))
+
+
 def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
     """Return a new event with the days since its beginning booked."""
     for day in days:

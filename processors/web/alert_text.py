@@ -160,7 +160,10 @@ def who(text: Text, name: str) -> str:
 
 
 def history_text(text: Text, line: HistoryLine) -> str:
-    """Return one line of the history."""
+    """Return one line of the history; of what was told later, when it was."""
+    if line.of_ms is not None:
+        sentence = text.words(f"hist.{line.what}_at", person=who(text, line.by), time=text.moment(line.of_ms, line.at_ms))
+        return f"{sentence}. {line.note}" if line.note else sentence
     key, reason = f"hist.{line.what}", f"reason.{line.reason}"
     told = text.words.get(reason, line.reason)
     sentence = text.words(key, person=who(text, line.by), reason=told) if key in text.words else line.what
@@ -173,6 +176,8 @@ def last_word(text: Text, alert: Alert) -> str:
     if not spoken:
         return ""
     line = spoken[-1]
+    if line.what == "undo":
+        return ""
     reason = f"reason.{line.reason}"
     why = line.note or text.words.get(reason, "")
     return f"{who(text, line.by)}: {why}" if why else who(text, line.by)

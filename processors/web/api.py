@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -17,6 +17,7 @@ from driftwatt.errors import Refused, Unavailable
 from driftwatt.quantities import QUANTITIES
 from processors.pure.document import document
 from processors.view import DAY_MS, Answer, AnswerWord, PlantView
+from processors.web.bodies import BadRequestError, body_of, wall_time
 from processors.web.figures import meter_figure
 from processors.web.hub import TooManyStreamsError
 from processors.web.site import Site, refusal
@@ -27,10 +28,6 @@ MAX_SPAN_MS, MAX_POINTS, MAX_NOTE = 400 * DAY_MS, 5000, 500
 PIECE_MS, LATEST_MS = 2 * DAY_MS, 4_102_444_800_000
 VERBS: dict[str, AnswerWord] = {"ack": "ack", "shelve": "shelve", "comment": "comment", "dismiss": "dismiss", "fixed": "fixed"}
 ALERT_ID = re.compile(r"[0-9a-f]{16}")
-
-
-class BadRequestError(Exception):
-    """A parameter is wrong; the text says which and what is allowed."""
 
 
 def when(request: Request, name: str, default_ms: int) -> int:
@@ -174,7 +171,9 @@ async def answer(request: Request) -> Response:
     verb = VERBS.get(request.path_params["verb"])
     if verb is None or not ALERT_ID.fullmatch(request.path_params["id"]):
         return refusal(404, "not_found", say["err.page"])
-    said = _said(await request.body(), verb, request.path_params["id"], visit.person.name, site.view.clock.now_ms())
+    said = _said(
+        await request.body(), verb, request.path_params["id"], by=visit.person.name, at_ms=site.view.clock.now_ms(), zone=site.view.zone
+    )
     try:
         changed = await site.view.book.answer(said)
     except KeyError:
@@ -187,19 +186,7 @@ async def answer(request: Request) -> Response:
     return JSONResponse(document(changed))
 
 
-def body_of(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in a body. Raises BadRequestError."""
-    try:
-        content = json.loads(body or b"{}")
-        json.dumps(content, ensure_ascii=False).encode()  # half a character, written as an escape, can be read but not kept
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise BadRequestError("the body is not a JSON object")
-    return content
-
-
-def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> Answer:
+def _said(body: bytes, verb: AnswerWord, alert_id: str, *, by: str, at_ms: int, zone: ZoneInfo) -> Answer:
     """Return the answer in a body. Raises BadRequestError."""
     content = body_of(body)
     reason, note, until = content.get("reason", ""), content.get("note", ""), content.get("until_ms")
@@ -215,7 +202,8 @@ def _said(body: bytes, verb: AnswerWord, alert_id: str, by: str, at_ms: int) -> 
         raise BadRequestError("until_ms: a time within the next 7 days")
     if verb == "comment" and not note.strip():
         raise BadRequestError("note: missing")
-    return Answer(alert_id, verb, by, at_ms, reason, note.strip(), until if verb == "shelve" else None)
+    repaired_ms = wall_time(content["repaired"], "repaired", zone) if verb == "fixed" and content.get("repaired") else None
+    return Answer(alert_id, verb, by, at_ms, reason, note.strip(), until if verb == "shelve" else None, repaired_ms)
 
 
 async def events(request: Request) -> Response:

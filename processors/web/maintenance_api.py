@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
@@ -12,11 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from driftwatt.clock import rfc3339
 from driftwatt.errors import Refused
-from processors.pure.calendar import wall_ms
 from processors.pure.maintenance import LONGEST_REASON, Maintenance
 from processors.view import PlantView
-from processors.web.api import BadRequestError, body_of, refusal
-from processors.web.site import Site, Visit
+from processors.web.bodies import BadRequestError, body_of, wall_time
+from processors.web.site import Site, Visit, refusal
 
 WINDOW_ID = re.compile(r"[0-9a-f]{16}")
 WHOLE_PLANT = "*"
@@ -90,17 +88,6 @@ def _asked(content: dict[str, Any], view: PlantView, by: str) -> Maintenance:
         meters = list(view.meters)
     elif area:
         meters = [meter.id for meter in view.meters.values() if meter.area == area]
-    from_ms, to_ms = (_when(content.get(name), name, view) for name in ("from", "to"))
+    from_ms, to_ms = (wall_time(content.get(name), name, view.zone) for name in ("from", "to"))
     told = str(area) if meters else ""
     return Maintenance(secrets.token_hex(8), tuple(meters), from_ms, to_ms, reason, by, view.clock.now_ms(), area=told)
-
-
-def _when(text: object, name: str, view: PlantView) -> int:
-    """Return an instant: RFC 3339, or a wall-clock time of the plant without zone. Raises BadRequestError."""
-    try:
-        parsed = datetime.fromisoformat(text) if isinstance(text, str) and len(text) <= 40 else None
-        if parsed is not None and 1970 < parsed.year < 2100:
-            return wall_ms(view.zone, parsed) if parsed.tzinfo is None else int(parsed.timestamp() * 1000)
-    except ValueError:
-        pass
-    raise BadRequestError(f"{name}: a time of the plant such as 2027-02-03T18:00, or RFC 3339")

@@ -91,7 +91,9 @@ def document() -> Json:
         "/api/v1/alerts/{id}/dismiss": _post(
             "Close as no waste.", {"reason": {"type": "string", "enum": list(DISMISS_REASONS)}}, ["reason"]
         ),
-        "/api/v1/alerts/{id}/fixed": _post("Close as mended.", {}, []),
+        "/api/v1/alerts/{id}/fixed": _post(
+            "Close as mended; `repaired` is when, in plant time or RFC 3339, where that was earlier than now.", {"repaired": TEXT}, []
+        ),
         "/api/v1/maintenance": _get("Maintenance windows set on the page, the latest first.")
         | _said(
             "Set a maintenance window: one area (`*` is the plant) or some meters, from now or later, in plant time or RFC 3339.",

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from driftwatt.alerts import HistoryLine
 from driftwatt.errors import ConfigError, Unavailable
 from processors.pure.board import EdgeNow, Progress
 from processors.pure.drivers import Driven, Drivers, Series
@@ -471,6 +472,21 @@ def test_power_stands_for_half_an_hour_of_energy_and_for_no_more() -> None:
         closed_ms = view.today["furnace-1"].closed_to_ms
         assert view.energy_wh("furnace-1", replace(uncounted, t_ms=closed_ms + 600_000)) == pytest.approx(closed + power_w / 6)
         assert view.energy_wh("furnace-1", replace(uncounted, t_ms=closed_ms + 2_000_000)) == closed
+
+
+def test_a_repair_is_told_later_with_its_time_in_the_plant() -> None:
+    with PaperPage() as page:
+        assert post(page, "fixed", {"note": "x", "repaired": "yesterday"}).status == 400
+        assert post(page, "fixed", {"note": "sửa rò rỉ", "repaired": "2026-11-18T14:00"}).status == 200
+        assert page.book.answers[-1].repaired_ms == at("2026-11-18 14:00")
+
+
+def test_the_history_says_when_a_repair_was_made_that_was_told_later() -> None:
+    told = HistoryLine(NOW_MS, "fixed", "lan", "fixed", "thay van", at("2026-11-18 14:00"))
+    with PaperPage(alerts=(replace(compressor_alert(), history=(told,)),)) as page:
+        english, vietnamese = (page.ask(f"/alerts/{ALERT}?lang={lang}").text.replace("\u00a0", " ") for lang in ("en", "vi"))
+        assert "lan reported it fixed, repaired 18 Nov, 14:00. thay van" in english
+        assert "lan báo đã khắc phục lúc 18/11, 14:00. thay van" in vietnamese
 
 
 def test_a_repaired_alert_shows_its_saving_with_band_looks_and_method() -> None:

@@ -59,13 +59,17 @@ def test_waste_that_somebody_knew_before_it_was_mended_is_measured_against_the_r
     assert saving.verdicts[0].kwh.value == pytest.approx(24 * KW, rel=0.2)
 
 
-def test_what_was_not_mended_is_opened_again_after_14_days() -> None:
+def test_what_was_not_mended_is_told_again_within_days() -> None:
     one = plant(until=1e9)
     alert = mended(one)
-    one.run(MENDED + 14)
-    assert one.judge.book[alert.id].state == "closed"
-    one.run(MENDED + 17)
-    alert = one.judge.book[alert.id]
+    one.run(MENDED + 4)
+    again = one.alerts("m")[-1]
+    assert (again.state, again.pattern) == ("unacked", alert.pattern)
+    assert savings.state(one.judge.book[alert.id]) == "came_back"
+
+
+def test_what_nothing_else_found_is_opened_again_when_14_days_show_no_reduction() -> None:
+    alert = savings.book(paper(), days(14, 90.0), 1)
     assert (alert.state, savings.state(alert)) == ("unacked", "not_seen")
 
 
@@ -139,3 +143,60 @@ def test_an_integrator_reads_the_saving_with_its_band() -> None:
     assert (told["state"], told["days"], told["kwh_per_day"]["value"]) == ("verified", 14, 90.0)
     assert told["kwh_per_day"]["low"] < 90 < told["kwh_per_day"]["high"]
     assert told["cost_per_year"]["value"] == pytest.approx(90 * 2000 * 365.25)
+
+
+def known_and_mended(again: float, kw_again: float = KW) -> tuple[PlantDays, Alert]:
+    """A plant whose waste was known for three weeks and then mended, when it comes back with so many kW."""
+    gone = MENDED + 21
+    one = PlantDays({"m": Load(3)}, extra={"m": lambda at: KW if BROKEN <= at < gone else kw_again if at >= again else 0.0})
+    one.run(MENDED)
+    alert = one.say(one.first("m"), "ack", reason="known")
+    one.run(gone)
+    return one, one.say(one.judge.book[alert.id], "fixed", note="sửa rò rỉ")
+
+
+@pytest.mark.parametrize("kw", [KW, 0.45 * KW])
+def test_waste_that_was_known_and_mended_is_found_when_it_comes_back_although_charts_had_followed_it(kw: float) -> None:
+    one, alert = known_and_mended(again=MENDED + 28, kw_again=kw)
+    one.run(MENDED + 50)
+    back = [each for each in one.alerts("m") if each.opened_ms > day_ms(MENDED + 28)]
+    assert back or savings.state(one.judge.book[alert.id]) == "came_back"
+    assert all(each.opened_ms <= day_ms(MENDED + 48) for each in back)
+
+
+def test_a_meter_that_was_mended_after_its_waste_was_known_stays_quiet_at_its_old_level() -> None:
+    one, alert = known_and_mended(again=1e9)
+    before = len(one.alerts("m"))
+    one.run(MENDED + 60)
+    assert len(one.alerts("m")) == before
+    assert savings.state(one.judge.book[alert.id]) == "verified"
+
+
+def test_a_repair_told_days_later_ends_the_waste_when_it_was_made_and_its_saving_counts_from_there() -> None:
+    late, prompt = plant(), plant()
+    mended(prompt)
+    prompt.run(MENDED + 20)
+    late.run(MENDED + 5)
+    alert = late.say(late.first("m"), "fixed", note="sửa rò rỉ", repaired_ms=day_ms(MENDED))
+    assert alert.cleared_ms == day_ms(MENDED)
+    assert alert.history[-1].of_ms == day_ms(MENDED)
+    assert alert.excess_kwh is not None
+    assert alert.cost is not None
+    assert alert.excess_kwh.value == pytest.approx(24 * KW * (MENDED - BROKEN), rel=0.05)
+    assert alert.cost.value == pytest.approx(2000 * alert.excess_kwh.value)
+    assert alert.per_day["kwh"] == pytest.approx(24 * KW, rel=0.05)
+    late.run(MENDED + 20)
+    ours, theirs = (one.judge.book[alert.id].saving for one in (late, prompt))
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.fixed_ms, ours.days) == (theirs.fixed_ms, theirs.days)
+    assert ours.verdicts[0].outcome == "verified"
+    assert ours.verdicts[0].kwh.value == pytest.approx(theirs.verdicts[0].kwh.value, rel=0.02)
+
+
+@pytest.mark.parametrize("day", [BROKEN - 10, MENDED + 1])
+def test_a_repair_before_the_waste_or_in_the_future_is_refused(day: int) -> None:
+    one = plant()
+    one.run(MENDED)
+    with pytest.raises(alerts.NotPossibleError):
+        one.say(one.first("m"), "fixed", repaired_ms=day_ms(day))

@@ -142,4 +142,5 @@ def sheets(view: PlantView, text: Text) -> dict[str, Any]:
 
     choices = [(key, t_ms, told(t_ms)) for key, t_ms in (("tonight", tonight), ("next_week", min(monday, longest)), ("max", longest))]
     chips = [text.words[f"fixed.chip.{key}"] for key in ("repaired", "timer", "switched", "replaced", "told")]
-    return {"shelve_choices": choices, "fixed_chips": chips, "ten_s": f"10\u00a0{text.words['age.s']}"}
+    repaired = text.local(now_ms).replace(second=0, microsecond=0, tzinfo=None).isoformat(timespec="minutes")
+    return {"shelve_choices": choices, "fixed_chips": chips, "repaired": repaired, "ten_s": f"10\u00a0{text.words['age.s']}"}

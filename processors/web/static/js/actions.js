@@ -36,9 +36,11 @@ export function toast(text, { label, run, seconds = 10 } = {}) {
   setTimeout(() => box.remove(), seconds * 1000);
 }
 
-function open(name, alert) {
+function open(name, alert, title = "") {
   const sheet = document.getElementById("sheet-" + name) ?? document.getElementById(name);
   if (!sheet) return;
+  const about = $("[data-about]", sheet);
+  if (about) about.textContent = title;
   current = alert ?? current;
   const error = $(".err", sheet);
   if (error) error.hidden = true;
@@ -75,6 +77,8 @@ function content(sheet, verb) {
   const found = { note: note?.value.trim() ?? "" };
   const chosen = $("input:checked", sheet);
   if (verb === "shelve") Object.assign(found, { until_ms: Number(chosen.value), reason: "planned" });
+  const repaired = $("[name=repaired]", sheet);
+  if (repaired && repaired.value !== repaired.defaultValue) found.repaired = repaired.value;
   if (verb === "dismiss") found.reason = chosen.value;
   return found;
 }
@@ -89,7 +93,10 @@ export function actions({ refreshRegions }) {
     if (button.dataset.open) open(button.dataset.open);
     else if ("close" in button.dataset) sheet.close();
     else if (act === "unshelve") { current = alert; answer(alert, "shelve", { undo: true }).then(again, (problem) => toast(problem.message)); }
-    else if (act && alert) open(act, alert);
+    else if (act && alert) {
+      sheet?.close();
+      open(act, alert, button.closest("[data-row]")?.querySelector("a").textContent);
+    }
     else if (reason) {
       const id = current;
       const note = $("textarea", sheet).value.trim();

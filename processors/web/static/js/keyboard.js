@@ -8,16 +8,19 @@ export function keyboard() {
     if (event.target.closest("input, textarea, select, dialog[open]")) return;
     if (event.key === "g") { gone = event.timeStamp; return; }
     if (event.timeStamp - gone < 1500 && SECTIONS[event.key]) { location.href = SECTIONS[event.key]; return; }
-    const rows = [...document.querySelectorAll("[data-row] a")];
-    const at = rows.indexOf(document.activeElement);
+    const rows = [...document.querySelectorAll("[data-row]")];
+    const row = document.activeElement.closest("[data-row]");
+    const to = (index) => rows[Math.max(0, Math.min(rows.length - 1, index))]?.querySelector("a").focus();
+    // On a page of many alerts a key means the one in focus, never the first.
+    const press = (act) => (rows.length ? row : document)?.querySelector(`[data-act="${act}"]`)?.click();
     const run = {
-      "/": () => document.querySelector('input[type="search"]')?.focus() ?? (location.href = "/meters#search"),
+      "/": () => { const box = document.querySelector('input[type="search"]'); box ? box.focus() : (location.href = "/meters"); },
       "?": () => document.getElementById("keys").showModal(),
-      a: () => document.querySelector('[data-act="ack"]')?.click(),
-      s: () => document.querySelector('[data-act="shelve"]')?.click(),
-      f: () => document.querySelector('[data-act="fixed"]')?.click(),
-      j: () => rows[Math.min(rows.length - 1, at + 1)]?.focus(),
-      k: () => rows[Math.max(0, at - 1)]?.focus(),
+      a: () => press("ack"),
+      s: () => press("shelve"),
+      f: () => press("fixed"),
+      j: () => to(rows.indexOf(row) + 1),
+      k: () => to(rows.indexOf(row) - 1),
     }[event.key];
     if (run) { event.preventDefault(); run(); }
   });
