@@ -297,6 +297,25 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Any, pag
     tab.context.close()
 
 
+def test_the_key_a_means_the_alert_in_focus_and_the_sheet_names_it(browser: Any, page: PaperPage) -> None:
+    tab = opened(browser, page, "/alerts", lang="en")
+    tab.keyboard.press("a")
+    assert tab.locator("dialog[open]").count() == 0, "no alert is in focus"
+    rows = tab.locator("[data-row]:has([data-act=ack])")
+    last = rows.last.locator("a").first.inner_text()
+    for _ in range(tab.locator("[data-row]").count()):
+        tab.keyboard.press("j")
+        if tab.evaluate("document.activeElement.innerText") == last:
+            break
+    tab.keyboard.press("a")
+    assert tab.locator("#sheet-ack [data-about]").inner_text() == last
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("/")
+    assert tab.evaluate("document.activeElement.type") == "search"
+    assert tab.url.endswith("/alerts?lang=en")
+    tab.context.close()
+
+
 def test_escape_closes_a_sheet_and_focus_returns(browser: Any, page: PaperPage) -> None:
     tab = opened(browser, page)
     tab.locator('#needs-action [data-act="ack"]').focus()

@@ -2,7 +2,7 @@
 const SECTIONS = { o: "/", m: "/meters", a: "/alerts", r: "/reports" };
 
 export function keyboard() {
-  let gone = 0;
+  let gone = -Infinity;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem("driftwatt.keys") === "off") return;
     if (event.target.closest("input, textarea, select, dialog[open]")) return;
