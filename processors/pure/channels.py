@@ -38,14 +38,12 @@ from processors.pure.schedule import Schedule, selectors
 
 CHANNELS: tuple[Channel, ...] = ("base", "off", "edge", "on", "tot")
 WINDOW = 60
-SCALE_FROM = 6
 SCALE_FLOOR = 0.004
 FREEZE = 1.3
 U_STEP = 4096
 """u is kept in whole steps of 1/4096 sigma."""
 U_CLIP, E_CLIP = 5.0, 4.0
 PUSH_FROM = 10
-RHO_LEAST, RHO_MOST = 20, 0.8
 MEAN_WEIGHT = 1 / 28
 DOWN_DAYS, DOWN_SCORE = 14, 3.0
 REBASE_MOST = 14
@@ -113,7 +111,7 @@ class Chart(NamedTuple):
     @property
     def rho(self) -> float:
         """Lag-1 autocorrelation of the calm standardised residuals, 0…0.8."""
-        return self.echo.correlation(RHO_LEAST, RHO_MOST)
+        return self.echo.rho
 
     def above(self, threshold: float) -> bool:
         """Tell whether the score is above a threshold, without computing it."""
@@ -132,17 +130,8 @@ class Chart(NamedTuple):
 
 
 def _sigma(own: Scale, fallback: Scale, mean: float) -> float:
-    a = own.sizes
-    m = len(a)
-    if m < SCALE_FROM:
-        a = fallback.sizes
-        m = len(a)
-        if m < SCALE_FROM:
-            return 0.2 * max(0.001, abs(mean))
-    s, tail, floor = 1.4826 * a[m // 2], a[int(0.9 * (m - 1))] / 1.645, SCALE_FLOOR * abs(mean)
-    s = max(tail, s)
-    s = max(floor, s)
-    return max(1e-09, s)
+    s = own.scale or fallback.scale or 0.2 * max(0.001, abs(mean))
+    return max(SCALE_FLOOR * abs(mean), s)
 
 
 class Seen(NamedTuple):
@@ -183,7 +172,7 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
     s = _sigma(other, working, mean) if group else _sigma(working, other, mean)
     u = _steps((r - below if below < 0.0 else r) / s)
     if active:
-        rho = echo.correlation(RHO_LEAST, RHO_MOST)
+        rho = echo.rho
         e = (u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)) if rho else u / U_STEP
         e = -E_CLIP if e < -E_CLIP else min(E_CLIP, e)
         up += e - cusum.UP_K

@@ -17,7 +17,7 @@ from processors.pure.channels import CHANNELS, Chart, Today
 from processors.pure.detector_state import DetectorState, Drivers
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
 from processors.pure.ledger import Event
-from processors.pure.memory import DAYS, Memory, Past
+from processors.pure.memory import DAYS, Memory, Past, with_copy
 from processors.pure.robust import median, single
 from processors.pure.schedule import Schedule
 from processors.pure.settings import Settings
@@ -48,9 +48,12 @@ class Closed(NamedTuple):
     left: Past | None = None
 
 
-def close(state: DetectorState, day: Day, kw: array[float], settings: Settings) -> Closed:
-    """Take one valid day that is over; `kw` are its hours. Without an open event a calm day shapes the week."""
-    memory, past = _classify(state, day, kw)
+def close(state: DetectorState, memory: Memory, day: Day, kw: array[float], settings: Settings) -> Closed:
+    """Take one valid day that is over; `kw` are its hours, `memory` what its hours have taught their bins already.
+
+    Without an open event a calm day shapes the week.
+    """
+    memory, past = _classify(state, memory, day, kw)
     if memory.schedule is None:
         days = (*memory.days, past)[-schedule.SCHEDULE_DAYS :]
         memory = memory._replace(days=days, shape=_shaped(memory.shape, past, state.scatter))
@@ -58,13 +61,15 @@ def close(state: DetectorState, day: Day, kw: array[float], settings: Settings) 
     charts, past = _observe(memory, past, memory.schedule, active=memory.valid_days > LEARNING_DAYS)
     days = (*memory.days[1 - DAYS :], past)
     left = memory.days[0] if len(memory.days) >= DAYS else None
-    calm = not state.events and all(chart.calm for chart in charts)
-    shape = _shaped(memory.shape, past, state.scatter) if calm else memory.shape
-    memory = memory._replace(days=days, charts=charts, shape=shape)
+    shape = memory.shape
+    if not state.events and all(chart.calm for chart in charts):
+        shape = _shaped(shape, past, state.scatter)
+    copies = with_copy(memory.copies, past.ordinal, charts, moved=False)
+    memory = memory._replace(days=days, charts=charts, copies=copies, shape=shape)
     down = [c for c, chart in enumerate(charts) if channels.fallen(chart)]
     if down:
-        memory = _follow_savings(memory, down)
-    return Closed(memory.noted(past.ordinal, moved=bool(down)), past, left)
+        memory = _follow_savings(memory, down).noted(past.ordinal, moved=True)
+    return Closed(memory, past, left)
 
 
 def valid_share(memory: Memory, today: int) -> float:
@@ -88,10 +93,9 @@ def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, 
     return _KINDS[day_class] + drivers
 
 
-def _classify(state: DetectorState, day: Day, kw: array[float]) -> tuple[Memory, Past]:
+def _classify(state: DetectorState, memory: Memory, day: Day, kw: array[float]) -> tuple[Memory, Past]:
     """Return the memory with its slow means moved on, and the day with class, group and regressors."""
-    memory, drivers = state.memory, state.drivers
-    mean, day_class = sum(kw) / len(kw), day.day_class
+    drivers, mean, day_class = state.drivers, sum(kw) / len(kw), day.day_class
     work, works, off, offs, weather = memory.work, memory.works, memory.off, memory.offs, memory.weather
     if day_class in _WORKING:
         if works >= _CLOSURE_FROM and offs >= 1 and work > off and mean < off + CLOSURE_SHARE * (work - off):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from typing import NamedTuple
 
 from processors.pure import daily, expected, fast, gate, hours, readiness, waste
 from processors.pure.baseline import dot
+from processors.pure.daily import Closed
 from processors.pure.detector_state import DetectorState
 from processors.pure.gate import Gate
 from processors.pure.hours import ALL_DAY, EVEN, Day, bins_of
-from processors.pure.ledger import TOT
+from processors.pure.ledger import TOT, Event
 from processors.pure.memory import Memory
 from processors.pure.outputs import ExpectedPower, Output
 from processors.pure.schedule import selectors
@@ -17,16 +19,24 @@ from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
 
+class Over(NamedTuple):
+    """What a day that is over leaves behind."""
+
+    gate: Gate
+    memory: Memory
+    events: tuple[Event, ...]
+    outputs: tuple[Output, ...] = ()
+
+
 def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> tuple[DetectorState, tuple[Output, ...]]:
     """Close the day that is over and begin the one of `start_ms`; say what it should draw."""
-    outputs: list[Output] = []
-    over = state.day
+    over, left = state.day, Over(state.gate, state.memory, state.events)
     if over is not None and state.kw:
-        state, outputs = _end(state, over, settings, at_ms)
+        left = _end(state, over, settings, at_ms)
     day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
-    day = limited(day, state.gate, state.memory)
-    state = DetectorState(state.seen_ms, day=day, gate=state.gate, fast=state.fast, memory=state.memory, events=state.events)
-    return state, (*outputs, *_ahead(state, day, settings)) if settings.band else tuple(outputs)
+    day = limited(day, left.gate, left.memory)
+    state = DetectorState(state.seen_ms, day=day, gate=left.gate, fast=state.fast, memory=left.memory, events=left.events)
+    return state, (*left.outputs, *_ahead(state, day, settings)) if settings.band else left.outputs
 
 
 def caught_up(state: DetectorState) -> Gate:
@@ -48,35 +58,35 @@ def limited(day: Day, quality: Gate, memory: Memory) -> Day:
     return Day(clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours))
 
 
-def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
+def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> Over:
     """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
     memory, kw = state.memory, array("f", state.kw)
-    quality = caught_up(state)
     bins = hours.bins_of(day.clock.hours, state.at, day.base)
-    taught = memory._replace(
-        profile=memory.profile.learned(bins, kw), usual=memory.usual.learned(bins, kw) if memory.usual is not None else None
-    )
-    state = state._replace(gate=quality, behind=0, memory=taught)
-    return _close(state, day, kw, settings, at_ms) if state.valid else (state, [])
+    usual = memory.usual.learned(bins, kw) if memory.usual is not None else None
+    memory = memory._replace(profile=memory.profile.learned(bins, kw), usual=usual)
+    quality = caught_up(state)
+    if not state.valid:
+        return Over(quality, memory, state.events)
+    closed = daily.close(state, memory, day, kw, settings)
+    return _judge(state.events, quality, closed, settings, at_ms)
 
 
-def _close(state: DetectorState, day: Day, kw: array[float], settings: Settings, at_ms: int) -> tuple[DetectorState, list[Output]]:
-    learning = state.memory.schedule is None
-    memory, past, left = daily.close(state, day, kw, settings)
-    quality, charts, valid_days = state.gate, memory.charts, memory.valid_days
-    if learning and memory.schedule is not None and memory.schedule.known:
+def _judge(events: tuple[Event, ...], quality: Gate, closed: Closed, settings: Settings, at_ms: int) -> Over:
+    """Set what is learned once, tell a new readiness, and let the day count for or against waste."""
+    memory, past, left = closed
+    if memory.usual is None and memory.schedule is not None and memory.schedule.known:
         memory = memory._replace(usual=fast.begin([pair for each in memory.days for pair in each.pairs()], memory.schedule.level))
-    if valid_days == gate.LEARNING_DAYS:
+    if memory.valid_days == gate.LEARNING_DAYS:
         quality = gate.learned(quality, [x for each in memory.days for x in each.kw])
-    outputs: list[Output] = []
+    outputs: tuple[Output, ...] = ()
     share = daily.valid_share(memory, past.ordinal + 1)
-    if not readiness.settled(memory.readiness, charts, valid_days, share):
-        told = readiness.judge(settings.meter, at_ms, charts, valid_days, share)
+    if not readiness.settled(memory.readiness, memory.charts, memory.valid_days, share):
+        told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, share)
         if told.state == "learning" or told.state != memory.readiness:
-            outputs.append(told)
+            outputs = (told,)
             memory = memory._replace(readiness=told.state)
-    step = waste.after_day(state.events, Scene(memory, settings, at_ms), past, left)
-    return state._replace(gate=quality, memory=step.memory, events=step.events), [*outputs, *step.findings]
+    step = waste.after_day(events, Scene(memory, settings, at_ms), past, left)
+    return Over(quality, step.memory, step.events, (*outputs, *step.findings))
 
 
 def _ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:

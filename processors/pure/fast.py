@@ -25,6 +25,7 @@ from processors.pure.robust import median
 WEIGHT = 0.2
 DIVISOR = 10.0
 ADVICE_SCORE = 2.5
+_new = tuple.__new__
 _SURELY = 1 - 1e-6
 """What float32 may round away."""
 
@@ -45,24 +46,21 @@ class Usual(NamedTuple):
         chosen: Any = slice(bins[0], bins[0] + 24) if even else np.frombuffer(bins, np.uint8)
         m, v = means[chosen], spreads[chosen]
         most = 3.0 * np.maximum(v, max(self.typical / 2, floor))
-        r = np.maximum(np.minimum(np.frombuffer(kw, np.float32) - m, most), -most)
+        r = np.frombuffer(kw, np.float32) - m
+        np.minimum(r, most, out=r)
+        np.maximum(r, -most, out=r)
         means[chosen] = m + WEIGHT * r
         spreads[chosen] = (1.0 - WEIGHT) * v + 1.25 * WEIGHT * np.abs(r)
-        low, high = np.sort(spreads)[BINS // 2 - 1 : BINS // 2 + 1].tolist()
-        return Usual(mean, spread, (low + high) / 2, floor)
+        ascending = spreads.copy()
+        ascending.sort()
+        low, high = ascending[BINS // 2 - 1 : BINS // 2 + 1].tolist()
+        return _new(Usual, (mean, spread, (low + high) / 2, floor))
 
     def quiet_up_to(self, off: bytes, base: int, most: float) -> tuple[float, ...]:
         """Return the highest powers of the bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
-        means, spreads, least = self.mean, self.spread, max(self.typical / 2, self.floor)
-        tops = []
-        for b, idle in enumerate(off, base):
-            top = most
-            if idle:
-                v = spreads[b]
-                calm = means[b] + _SURELY * (max(least, v))
-                top = min(most, calm)
-            tops.append(top)
-        return tuple(tops)
+        row, least = slice(base, base + len(off)), max(self.typical / 2, self.floor)
+        week = zip(off, self.mean[row], self.spread[row], strict=True)
+        return tuple([min(most, mean + _SURELY * max(least, v)) if idle else most for idle, mean, v in week])
 
     def scale(self, b: int) -> float:
         """Return s of a bin."""
@@ -97,7 +95,6 @@ class Fast(NamedTuple):
 
 
 CALM = Fast()
-_new = tuple.__new__
 
 
 def begin(hours: Iterable[tuple[int, float]], level: float) -> Usual:

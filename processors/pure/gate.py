@@ -35,6 +35,7 @@ _SAME = 1e-9
 DECAY = 1 - 1e-5
 _EVEN_DAY = 24
 _SETTLED_DAY = bytes([SETTLED]) * _EVEN_DAY
+_TENTH = np.full(_EVEN_DAY, 0.1, np.float32)
 _new = tuple.__new__
 
 
@@ -46,11 +47,12 @@ class Profile(NamedTuple):
 
     def learned(self, bins: bytes, kw: array[float]) -> Profile:
         """Return the profile with the good hours of one day more: weight max(0.1, 1/visits)."""
-        mean, visits = self.kw[:], bytearray(self.visits)
-        if len(bins) == _EVEN_DAY and visits[bins[0] : bins[0] + _EVEN_DAY] == _SETTLED_DAY and bins[-1] - bins[0] == _EVEN_DAY - 1:
-            row = np.frombuffer(mean, np.float32)[bins[0] : bins[0] + _EVEN_DAY]
-            row += np.float32(0.1) * (np.frombuffer(kw, np.float32) - row)
-            return Profile(mean, self.visits)
+        mean, before, first = self.kw[:], self.visits, bins[0]
+        if len(bins) == _EVEN_DAY == bins[-1] - first + 1 and before[first : first + _EVEN_DAY] == _SETTLED_DAY:
+            row = np.frombuffer(mean, np.float32)[first : first + _EVEN_DAY]
+            row += _TENTH * (np.frombuffer(kw, np.float32) - row)
+            return _new(Profile, (mean, before))
+        visits = bytearray(before)
         for b, x in zip(bins, kw, strict=True):
             if visits[b] < SETTLED:
                 visits[b] += 1

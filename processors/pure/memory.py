@@ -135,7 +135,9 @@ def seen(days: Sequence[Past], channel: int) -> list[Seen]:
 
 def with_copy(copies: tuple[Copy, ...], ordinal: int, charts: Sequence[Chart], *, moved: bool) -> tuple[Copy, ...]:
     """Return the copies with one more, or another one for the same day; older weeks are thinned out once a week."""
-    theta = array("f", [term for chart in charts for term in chart.ridge.theta])
+    theta = array("f")
+    for chart in charts:
+        theta.extend(chart.ridge.theta)
     if copies and copies[-1].ordinal == ordinal:
         copies = copies[:-1]
     if ordinal % 7 == 0:

@@ -63,8 +63,10 @@ def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: 
     if before not in ("provisional", "ready", "not_fit"):
         return False
     total = charts[_TOT]
-    sums = _sums(total)
-    return all(_state(_errors(sums, most, total.mean), valid_days, valid_share)[0] == before for most in (0.0, float(TERMS)))
+    sums, mean = _sums(total), total.mean
+    fewest, _ = _state(_errors(sums, 0.0, mean), valid_days, valid_share)
+    most, _ = _state(_errors(sums, float(TERMS), mean), valid_days, valid_share)
+    return fewest == before == most
 
 
 def _sums(total: Chart) -> tuple[int, float, float]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+SCALE_FROM, LEAST_SCALE = 6, 1e-9
+ECHO_FROM, ECHO_MOST = 20, 0.8
 _SINGLE = Struct("<f")
 
 
@@ -50,10 +52,14 @@ _new = tuple.__new__
 
 
 class Scale(NamedTuple):
-    """The last residuals of one day group: `order` in time as float32, `sizes` their absolute values ascending."""
+    """The last residuals of one day group: `order` in time as float32, `sizes` their absolute values ascending.
+
+    `scale` is max(1.4826·median|f|, q90|f|/1.645), 0 with fewer than six: taken when a residual comes, wanted every day.
+    """
 
     order: array[float] = array("f")
     sizes: list[float] = []
+    scale: float = 0.0
 
     def pushed(self, r: float, most: int) -> Scale:
         """Return the window with one residual more, the oldest dropped beyond `most`.
@@ -62,29 +68,45 @@ class Scale(NamedTuple):
         >>> list(window.order), window.sizes
         ([0.25, 1.0], [0.25, 1.0])
         """
-        order, sizes = self.order[:], self.sizes[:]
+        order, sizes, _ = self
+        order, sizes = order[:], sizes[:]
         if len(order) >= most:
             del sizes[bisect_left(sizes, abs(order[0]))]
             del order[0]
         order.append(r)
         insort(sizes, abs(order[-1]))
-        return _new(Scale, (order, sizes))
+        return _new(Scale, (order, sizes, _scale(sizes)))
+
+
+def _scale(sizes: Sequence[float]) -> float:
+    count = len(sizes)
+    if count < SCALE_FROM:
+        return 0.0
+    middle, tail = 1.4826 * sizes[count // 2], sizes[int(0.9 * (count - 1))] / 1.645
+    return max(middle, tail, LEAST_SCALE)
 
 
 class Echo(NamedTuple):
     """The last u in steps of 1/4096 sigma with their sums, so that the lag-1 autocorrelation is exact and costs nothing.
 
-    `first`, `second` and `lagged` are Σ u, Σ u² and Σ u_t u_{t−1} over `us`.
+    `first`, `second` and `lagged` are Σ u, Σ u² and Σ u_t u_{t−1} over `us`; `rho` is the autocorrelation, 0…0.8,
+    and 0 with fewer than 20 values.
+
+    >>> window = Echo()
+    >>> for u in [1, 1, -1, -1] * 10: window = window.pushed(u, 60)
+    >>> round(window.rho, 3)
+    0.025
     """
 
     us: array[int] = array("h")
     first: int = 0
     second: int = 0
     lagged: int = 0
+    rho: float = 0.0
 
     def pushed(self, u: int, most: int) -> Echo:
         """Return the window with one value more, the oldest dropped beyond `most`."""
-        us, first, second, lagged = self
+        us, first, second, lagged, _ = self
         us = us[:]
         if us:
             lagged += us[-1] * u
@@ -96,34 +118,29 @@ class Echo(NamedTuple):
             first -= gone
             second -= gone * gone
             lagged -= gone * us[0]
-        return _new(Echo, (us, first, second, lagged))
+        return _new(Echo, (us, first, second, lagged, _correlation(us, first, second, lagged)))
 
-    def correlation(self, least: int, most: float) -> float:
-        """Return the lag-1 autocorrelation held inside 0 … `most`; 0 with fewer than `least` values.
 
-        Σ (u_t − ū)(u_{t−1} − ū) / Σ (u_t − ū)², in whole numbers up to the division.
-
-        >>> window = Echo()
-        >>> for u in [1, 1, -1, -1] * 10: window = window.pushed(u, 60)
-        >>> round(window.correlation(20, 0.8), 3)
-        0.025
-        """
-        us, first, second, lagged = self
-        n = len(us)
-        if n < least:
-            return 0.0
-        power = n * second - first * first
-        if power <= 0:
-            return 0.0
-        echo = n * n * lagged - n * first * (2 * first - us[0] - us[-1]) + (n - 1) * first * first
-        return 0.0 if echo <= 0 else min(most, echo / (n * power))
+def _correlation(us: array[int], first: int, second: int, lagged: int) -> float:
+    """Return Σ (u_t − ū)(u_{t−1} − ū) / Σ (u_t − ū)², in whole numbers up to the division, held inside 0…0.8."""
+    n = len(us)
+    if n < ECHO_FROM:
+        return 0.0
+    power = n * second - first * first
+    if power <= 0:
+        return 0.0
+    echo = n * n * lagged - n * first * (2 * first - us[0] - us[-1]) + (n - 1) * first * first
+    return 0.0 if echo <= 0 else min(ECHO_MOST, echo / (n * power))
 
 
 def echo_of(us: array[int]) -> Echo:
     """Return the window of values in time, with its sums."""
-    return Echo(us, sum(us), sum(u * u for u in us), sum(us[n] * us[n - 1] for n in range(1, len(us))))
+    first, second = sum(us), sum(u * u for u in us)
+    lagged = sum(us[n] * us[n - 1] for n in range(1, len(us)))
+    return Echo(us, first, second, lagged, _correlation(us, first, second, lagged))
 
 
 def scale_of(order: array[float]) -> Scale:
     """Return the window of residuals in time."""
-    return Scale(order, sorted(map(abs, order)))
+    sizes = sorted(map(abs, order))
+    return Scale(order, sizes, _scale(sizes))

@@ -7,7 +7,7 @@ counting. Source: docs/detection.md, "Tests" and "Events".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -28,8 +28,7 @@ MOST_OPEN = 6
 """So many events of a meter are kept counting; a newer one closes the oldest as `superseded`, its reference is too old."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """The meter at one instant: what it remembers, its settings, and the time of what is said."""
 
     memory: Memory
@@ -42,8 +41,7 @@ class Scene:
         return self.memory.schedule or NO_SCHEDULE
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a step did: the open events, the memory (charts may have been quieted), and the findings."""
 
     events: tuple[Event, ...]
@@ -81,8 +79,8 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
             continue
         kept.append(event)
         findings.append(finding(event, "updated", scene))
-    step = _open_by_chart(tuple(kept), replace(scene, memory=memory), past)
-    return Step(step.events, step.memory, (*findings, *step.findings))
+    step = _open_by_chart(tuple(kept), Scene(memory, scene.settings, scene.at_ms), past)
+    return Step(step.events, step.memory, (*findings, *step.findings)) if findings else step
 
 
 def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
@@ -111,7 +109,7 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fa
         since = min(since, began(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
     step = _join(events, event, scene)
-    return replace(step, findings=(*step.findings[:-1], _with_today(step.findings[-1], event, scene, day, test)))
+    return step._replace(findings=(*step.findings[:-1], _with_today(step.findings[-1], event, scene, day, test)))
 
 
 def began(chart: Chart, seen: Sequence[Seen]) -> int:
