@@ -8,35 +8,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt.clock import SystemClock
 from driftwatt.errors import ConfigError
-from driftwatt.extras import needing
-from processors.adapters.folder import STORE, folder_of
-from processors.adapters.tables import StoredTables
+from processors.adapters.stored import Tables, tables_of
 from processors.pure import export
 from processors.pure.export import READING_COLUMNS
 
 TOLD_EVERY_S = 0.5
 PATIENCE_S = 2.0
 """Work that takes longer shows how far it is."""
-
-
-class Tables(Protocol):
-    """A store as an export reads it."""
-
-    def columns(self, table: str) -> tuple[str, ...]:
-        """Return the columns of a table."""
-
-    def series(self, table: str) -> list[str]:
-        """Return the meters or drivers that have rows."""
-
-    def points(self, table: str, series: str, from_ms: int, to_ms: int) -> Iterator[Mapping[str, Any]]:
-        """Yield stored points in `[from_ms, to_ms)`, ascending by time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +43,7 @@ def run(file: Path, wish: Wish, out: IO[str], *, bar: bool) -> int:
     span = export.instant(wish.begin, zone, "--from"), export.instant(wish.end, zone, "--to")
     if span[0] >= span[1]:
         raise ConfigError("the span is empty", key="--to", found=wish.end, allowed="later than --from; the end itself is not included")
-    tables = _tables(plant, file)
+    tables = tables_of(plant, file)
     series = _series(tables, plant, wish)
     first, last = export.reach(wish.table, span)
     told = _Told(len(series), span, shown=bar)
@@ -72,15 +57,6 @@ def run(file: Path, wish: Wish, out: IO[str], *, bar: bool) -> int:
     out.flush()
     told.end()
     return told.count
-
-
-def _tables(plant: PlantFile, file: Path) -> Tables:
-    if plant.store.kind == "sqlite":
-        return StoredTables(folder_of(file, plant) / STORE)
-    with needing("processor"):
-        from processors.adapters.influx_tables import InfluxTables  # noqa: PLC0415 - only plants with InfluxDB need it
-
-    return InfluxTables(plant.store, file.parent, plant.plant.id, [meter.id for meter in plant.meter])
 
 
 def _series(tables: Tables, plant: PlantFile, wish: Wish) -> list[str]:

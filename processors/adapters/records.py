@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from driftwatt.alerts import Alert
 from processors.adapters import packed
 from processors.adapters.database import beside, snapshot, told
-from processors.adapters.state import LINE
+from processors.adapters.state import ALERT, LINE
 from processors.pure.books import BookRow, EdgeLine
 from processors.pure.commit import Aside, Deed
 
@@ -47,6 +50,23 @@ def quarantined(state: Path, after: int, limit: int) -> list[Aside]:
     with _reading(state) as db:
         rows = db.execute("SELECT * FROM quarantine WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
     return [Aside(*(*row, 1)[:9]) for row in rows]  # a state file of an earlier version has no ninth column
+
+
+def alerts(state: Path) -> list[Alert]:
+    """Return every alert that is kept; one that cannot be read is passed over."""
+    with _reading(state) as db:
+        bodies = [body for (body,) in db.execute("SELECT body FROM alert")]
+    found = []
+    for body in bodies:
+        with suppress(ValidationError):
+            found.append(ALERT.validate_json(body))
+    return found
+
+
+def driver_parts(state: Path) -> dict[str, dict[str, bytes]]:
+    """Return what is kept of temperature and production."""
+    with _reading(state) as db:
+        return {meter: {name: data} for meter, name, data in db.execute("SELECT meter, name, data FROM part WHERE name = 'driver'")}
 
 
 def deeds(state: Path, from_ms: int) -> list[Deed]:

@@ -44,6 +44,15 @@ def static_version() -> str:
     return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
+def templates() -> Environment:
+    """Return where pages are rendered: everything is escaped, a name that is missing is an error."""
+    env = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return env
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """Who asks, in which language and colours; `cookie` is the visitor's random name, `csrf` its token."""
@@ -85,10 +94,7 @@ class Site:
         self.view, self.sessions, self.tokens, self.gauges = view, sessions, Tokens(), gauges
         self.hub = Hub(view)
         self.version = static_version()
-        self.env = Environment(
-            loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        self.env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+        self.env = templates()
 
     async def audit(self, who: str, what: str, detail: str = "") -> None:
         """Have it kept that somebody signed in or out."""

@@ -43,7 +43,7 @@ async def alert(request: Request) -> Response:
         context["charts"] = [await alert_charts.against_band(view, text, found)]
         if found.kind == "waste":
             context["charts"].append(await alert_charts.pattern(view, text, found))
-            context["pricing"] = await pricing.table(view, text, found)
+            context["pricing"] = pricing.table(view, text, found)
     kind = view.meters[found.meter].kind if found.meter in view.meters else "other"
     return site.page(
         request,

@@ -91,33 +91,40 @@ async def reports(request: Request) -> Response:
     first = chosen(request.query_params.get("month", ""), today)
     month = await month_of(view, first)
     ready = following(first)
-    source, doubts = report_rows.versions(view, text, month)
     return site.page(
         request,
         "report.html",
         page="report",
         section="reports",
-        title=title(text, first),
-        span=text.words("rep.span", **{"from": text.date(month.start_ms, year=True), "to": text.date(month.until_ms - 1, year=True)}),
-        made=text.words("rep.made", time=f"{text.clock(view.now_ms())} {text.date(view.now_ms(), year=True)}"),
-        unfinished=month.until_ms < month.end_ms,
         previous=f"?month={(first - timedelta(days=1)):%Y-%m}",
         next=f"?month={ready:%Y-%m}" if ready <= today else "",
-        month=f"{first:%Y-%m}",
-        heads=report_rows.heads(view, text, month),
-        findings=report_rows.findings(view, text, month),
-        chart=bars(text, month),
-        areas=report_rows.areas(view, text, month),
-        tariff=report_rows.tariff(view, text, month),
-        source=source,
-        doubts=alert_text.doubts(text, doubts),
-        peaks=report_rows.peaks(view, text, month),
-        shifts=report_rows.shifts(text, month),
-        waste=report_rows.waste(view, text, month, view.now_ms()),
-        quality=report_rows.quality(view, text, month),
-        specific=await _specific(view, text, month),
-        sign=text.words["rep.sign"].split(" / "),
+        **await content(view, text, month),
     )
+
+
+async def content(view: PlantView, text: Text, month: Month) -> dict[str, Any]:
+    """Return what stands on the two pages, in words. Raises Unavailable."""
+    source, doubts = report_rows.versions(view, text, month)
+    return {
+        "title": title(text, month.first),
+        "span": text.words("rep.span", **{"from": text.date(month.start_ms, year=True), "to": text.date(month.until_ms - 1, year=True)}),
+        "made": text.words("rep.made", time=f"{text.clock(view.now_ms())} {text.date(view.now_ms(), year=True)}"),
+        "unfinished": month.until_ms < month.end_ms,
+        "month": f"{month.first:%Y-%m}",
+        "heads": report_rows.heads(view, text, month),
+        "findings": report_rows.findings(view, text, month),
+        "chart": bars(text, month),
+        "areas": report_rows.areas(view, text, month),
+        "tariff": report_rows.tariff(view, text, month),
+        "source": source,
+        "doubts": alert_text.doubts(text, doubts),
+        "peaks": report_rows.peaks(view, text, month),
+        "shifts": report_rows.shifts(text, month),
+        "waste": report_rows.waste(view, text, month, view.now_ms()),
+        "quality": report_rows.quality(view, text, month),
+        "specific": await _specific(view, text, month),
+        "sign": text.words["rep.sign"].split(" / "),
+    }
 
 
 async def _specific(view: PlantView, text: Text, month: Month) -> list[tuple[str, ...]]:
@@ -180,12 +187,10 @@ async def as_csv(request: Request) -> Response:
     first = chosen(request.path_params["month"], local(view.zone, view.now_ms()).date())
     month = await month_of(view, first)
     name = f"{view.plant.plant.id}_{first:%Y-%m}.csv"
-    return Response(
-        table(view, month), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    return Response(table(month), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def table(view: PlantView, month: Month) -> str:
+def table(month: Month) -> str:
     """Return the month as CSV."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
@@ -199,7 +204,6 @@ def table(view: PlantView, month: Month) -> str:
         )  # fmt: skip
     for alert in month.alerts:
         rows.writerow(["waste", alert.id, *_alert(alert), alert.state])
-    del view
     return out.getvalue()
 
 
