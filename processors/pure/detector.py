@@ -63,7 +63,7 @@ def on_interval(
     return take(state, interval.start_ms, interval.end_ms, kwh, settings, temperature, production)
 
 
-def take(  # noqa: PLR0917 – called for every row of a history: places cost less than names
+def take(  # noqa: C901, PLR0917 – called for every row of a history: places and branches cost less than names and calls
     state: DetectorState,
     start_ms: int,
     end_ms: int,
@@ -73,6 +73,10 @@ def take(  # noqa: PLR0917 – called for every row of a history: places cost le
     production: float | None = None,
 ) -> Told:
     """Take one interval as bare numbers; `kwh` None is missing or not to be believed. See `on_interval`."""
+    if end_ms - start_ms == HOUR_MS and kwh is not None and temperature is None and production is None:
+        whole = _put_away(state, start_ms, end_ms, kwh, settings)
+        if whole is not None:
+            return whole, ()
     seen_ms, until_ms, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     if start_ms < seen_ms:
         return state, ()
@@ -91,24 +95,47 @@ def take(  # noqa: PLR0917 – called for every row of a history: places cost le
         squares += kwh * kwh * _SQUARE_MS / length_ms
     if temperature is not None or production is not None:
         drivers = _driven(drivers, temperature, production)
-    if end_ms >= until_ms and good_ms >= LEAST_MS and not test[0] and not quality[7]:
+    over = end_ms >= until_ms
+    if over and good_ms >= LEAST_MS and not test[0] and not quality[7]:
         (_, day_ms, _, _), _, _, least, most = day  # type: ignore[misc]  # as above
         place, kw, last = (until_ms - 1 - day_ms) // HOUR_MS, total * HOUR_MS / good_ms, kws[-1] if behind else quality[2]
-        plain = last is not None and least <= kw <= most[place] and not -_SAME * last <= kw - last <= _SAME * last
-        if plain and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
+        if least <= kw <= most[place] and _differs(kw, last) and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
             square = squares / good_ms - kw * kw
             if scatter or square > _EVEN_HOUR * kw * kw:
                 scatter = _scattered(scatter, len(kws), square)
-            behind, at, kws = behind + 1, at | 1 << place, (*kws, kw)
+            behind, at, kws, over = behind + 1, at | 1 << place, (*kws, kw), False
             until_ms, total, good_ms, squares = 0, 0.0, 0, 0.0
     state = _new(
         DetectorState,
         (end_ms, until_ms, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events),
     )
-    if end_ms < until_ms or not until_ms:
+    if not over:
         return state, outputs
     state, said = _close_hour(state, settings, end_ms)
     return state, outputs + said
+
+
+def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, settings: Settings) -> DetectorState | None:
+    """Return the state after an interval that is a whole plain hour of the running day: `take`, short; None for any other."""
+    seen_ms, until_ms, _, _, _, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
+    if until_ms or start_ms < seen_ms or day is None or scatter or test[0] or quality[7]:
+        return None
+    (_, day_ms, day_end_ms, _), _, _, least, most = day
+    place, begun_ms = divmod(start_ms - day_ms, HOUR_MS)
+    if begun_ms or end_ms > day_end_ms:
+        return None
+    kw = kwh * HOUR_MS / (end_ms - start_ms)
+    if not (least <= kw <= most[place] and _differs(kw, kws[-1] if behind else quality[2])) or settings.calendar.closed(start_ms, end_ms):
+        return None
+    return _new(
+        DetectorState,
+        (end_ms, 0, 0.0, 0, 0.0, day, behind + 1, at | 1 << place, (*kws, kw), scatter, drivers, quality, test, memory, events),
+    )
+
+
+def _differs(kw: float, last: float | None) -> bool:
+    """Tell whether an hour surely does not repeat the one before; a first hour is for the gate to judge."""
+    return last is not None and not -_SAME * last <= kw - last <= _SAME * last
 
 
 def _move_on(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> Told:
