@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from config.plant import PlantFile
 from driftwatt.adapters.bells import Bells
+from driftwatt.clock import rfc3339
 from driftwatt.errors import ConfigError
 from processors.adapters.folder import Folder
 from processors.adapters.sqlite import SqliteStore
@@ -47,7 +48,7 @@ async def keep_house(pipeline: Pipeline, timezone: str, retention_s: float) -> N
             while await pipeline.storing.until_done(store.keep_house, pipeline.clock.now_ms(), before_ms):
                 pass
             await pipeline.keeping.until_done(pipeline.state.forget_past, before_ms)
-            log.info("the house is kept: readings of before %d are gone, days that are over are packed", before_ms)
+            log.info("the store is tidy: days that are over are packed, readings are kept from %s on", rfc3339(before_ms))
             await rung.wait()
             rung.clear()
     finally:

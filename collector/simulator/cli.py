@@ -34,7 +34,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--fault",
         action="append",
         default=[],
-        metavar="KIND[=VALUE][:SHARE%%][@FROM-TO]",
+        metavar="KIND[=VALUE][:SHARE%][@FROM-TO]",
         help="what goes wrong, how often, from and to which second after the start: delay=S, late=TIMEOUT, drop, duplicate, crc, noise, "
         "echo, half, wrong-unit, wrong-function, short, long, tid0, busy, illegal=FIRST-LAST, dead=UNIT,…; may be given several times",
     )

@@ -19,14 +19,16 @@ _WIDEST_TEXT = 32
 _PHONE = 68
 """Characters on a line of a phone held upright."""
 _ONE_VALUE = 4
-_ABSURD = 1e8
+_ABSURD, _TINY = 1e8, 1e-6
+"""Beyond these a value is shown as powers of ten: it is rather a wrong type or order than nothing."""
 
 
 def found_line(found: Found) -> str:
     """Return what is said when a scan has found a unit."""
     match = found.best
     if match is None:
-        why = f"strange answers ({found.strange})" if found.strange else "answers, but no profile fits"
+        unknown = "answers, but no profile fits\n          it may be slow: --timeout 1"
+        why = f"strange answers ({found.strange})" if found.strange else unknown
         return f"unit {found.unit:<3}  {why}"
     sure = "sure" if match.sure else f"likely, {match.score:.0%} plausible"
     lines = [f"unit {found.unit:<3}  {match.profile}  {sure}", f"          {evidence(match)}"]
@@ -190,8 +192,8 @@ def _summary(watched: Watched) -> str:
 
 
 def _scaled(value: float, unit: str) -> str:
-    if abs(value) >= _ABSURD * (1000 if unit.endswith("h") else 1):
-        return f"{value:.3g} {unit}"
+    if abs(value) >= _ABSURD * (1000 if unit.endswith("h") else 1) or 0 < abs(value) < _TINY:
+        return f"{value:.3g} {unit if unit != '1' else ''}".rstrip()
     if unit in ("Wh", "varh", "VAh") and abs(value) >= 1000:
         return f"{value / 1000:,.2f} k{unit}"
     digits = 3 if unit in ("1", "A", "Hz") else 1
