@@ -10,8 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from collector.adapters.outbox_tables import DAY_MS, OK, Book, Tables, seal
+from collector.adapters import outbox_books
+from collector.adapters.outbox_tables import Tables
+from collector.pure.books import DAY_MS, OK, Book
 from collector.pure.restamp import Segment, restamped
+from collector.pure.sealed import seal
 from driftwatt.readings import FailedPoll, Reading
 from driftwatt.wire import read_row, row_bytes
 
@@ -112,5 +115,5 @@ def _write(
                 for word in words:
                     books[t_ms // DAY_MS, meter, word] -= 1
                     books[fresh.t_ms // DAY_MS, meter, word] += 1
-        tables.book(books)
+        outbox_books.add(tables.sql, books)
     return len(found)

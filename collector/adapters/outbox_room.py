@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
-from collector.adapters.outbox_tables import CORRUPT, DAY_MS, FAILED, KEEP_BOOK_DAYS, Sql, Tables, change
+from collector.adapters import outbox_books
+from collector.adapters.outbox_books import Sql
+from collector.adapters.outbox_tables import Tables
+from collector.pure.books import CORRUPT, DAY_MS, FAILED, change
 
 WhenFull = Literal["thin", "drop_oldest", "stop_polling"]
 CHUNK_ROWS = 2000
@@ -108,7 +111,7 @@ class Room:
             if keys:
                 with self._tables.transaction(synced=False):
                     freed = int(sql.execute("DELETE FROM rows WHERE key BETWEEN ? AND ?", (no << 40, keys[-1])).rowcount)
-                    self._rebase(no, keys[-1])
+                    self._tables.rebase(no, (keys[-1] & _SEQ) + 1)
                 return freed
         return 0
 
@@ -121,12 +124,7 @@ class Room:
                 "(SELECT 1 FROM rows WHERE key BETWEEN epochs.no << 40 AND (epochs.no << 40) | epochs.top)",
                 (self._tables.own,),
             )
-            newest = sql.execute("SELECT max(day) FROM books").fetchone()[0] or 0
-            sql.execute(
-                "DELETE FROM books WHERE day < ? AND NOT EXISTS (SELECT 1 FROM books AS b WHERE b.day = books.day "
-                "AND b.meter = books.meter AND b.what = 'waiting' AND b.n > 0)",
-                (newest - KEEP_BOOK_DAYS,),
-            )
+            outbox_books.forget(sql)
         return int(gone.rowcount)
 
     def failed(self) -> int:
@@ -169,7 +167,9 @@ class Room:
         if extra:
             with self._tables.transaction():
                 self._tables.sql.executemany("DELETE FROM rows WHERE key = ?", [(key,) for key, *_ in extra])
-                self._tables.book(change([(meter, day, kind, 1) for _, meter, day, kind in extra], {"thinned": 1, "waiting": -1}))
+                outbox_books.add(
+                    self._tables.sql, change([(meter, day, kind, 1) for _, meter, day, kind in extra], {"thinned": 1, "waiting": -1})
+                )
         return len(extra)
 
     def oldest(self) -> int:
@@ -183,11 +183,7 @@ class Room:
                 with self._tables.transaction():
                     moved = self._tables.moved(first, last)
                     freed = int(sql.execute("DELETE FROM rows WHERE key BETWEEN ? AND ?", (first, last)).rowcount)
-                    self._tables.book(change(moved, {DROPPED: 1, "waiting": -1}))
-                    self._rebase(no, last)
+                    outbox_books.add(self._tables.sql, change(moved, {DROPPED: 1, "waiting": -1}))
+                    self._tables.rebase(no, (last & _SEQ) + 1)  # thinned seqs behind it are still held
                 return freed
         return 0
-
-    def _rebase(self, no: int, gone: int) -> None:
-        """Set the base of an epoch behind its newest deleted row, inside the open transaction. Thinned seqs behind it are still held."""
-        self._tables.sql.execute("UPDATE epochs SET base = ? WHERE no = ?", ((gone & _SEQ) + 1, no))

@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from collector.adapters.outbox_tables import NOBODY, Tables, create, seal
+from collector.adapters import outbox_books
+from collector.adapters.outbox_schema import create
+from collector.adapters.outbox_tables import Tables
+from collector.pure.books import NOBODY
 from collector.pure.pages import Bytes, Pages
-from collector.pure.salvage import LOST, Found, look, rows
+from collector.pure.salvage import LOST, Found, epoch_twin, look, rows
+from collector.pure.sealed import seal
 from collector.pure.sending import Held
 from driftwatt.clock import SystemClock
 
@@ -93,10 +97,7 @@ def book_damage(tables: Tables) -> None:
     with tables.transaction():
         day = SystemClock().now_ms() // 86_400_000
         nobody = tables.meter(NOBODY)
-        tables.sql.executemany(
-            "INSERT INTO books VALUES (?, ?, ?, 1) ON CONFLICT (day, meter, what) DO UPDATE SET n = n + 1",
-            [(day, nobody, "polled"), (day, nobody, DAMAGED)],
-        )
+        outbox_books.add(tables.sql, Counter({(day, nobody, "polled"): 1, (day, nobody, DAMAGED): 1}))
 
 
 def book_vanished(tables: Tables) -> int:
@@ -109,8 +110,8 @@ def book_vanished(tables: Tables) -> int:
     hidden = tables.sql.execute("SELECT day, meter, n FROM books WHERE what = 'waiting' AND n <> 0").fetchall()
     if hidden:
         with tables.transaction():
-            tables.book(Counter({(day, meter, LOST if n > 0 else "stored"): n for day, meter, n in hidden}))
-            tables.sql.execute("UPDATE books SET n = 0 WHERE what = 'waiting' AND n <> 0")
+            outbox_books.add(tables.sql, Counter({(day, meter, LOST if n > 0 else "stored"): n for day, meter, n in hidden}))
+            outbox_books.add(tables.sql, Counter({(day, meter, "waiting"): -n for day, meter, n in hidden}))
     return sum(max(0, n) for *_, n in hidden)
 
 
@@ -145,15 +146,15 @@ def _write(sql: sqlite3.Connection, found: Found) -> None:
     sql.execute("BEGIN")
     sql.executemany("INSERT INTO meters VALUES (?, ?)", found.meters.items())
     sql.executemany(
-        "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?)", [(no, *_fields(held)) for no, held in found.epochs.items() if held.top]
+        "INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(no, *_fields(held)) for no, held in found.epochs.items() if held.top]
     )
     known = found.meters.keys()
-    sql.executemany("INSERT INTO books VALUES (?, ?, ?, ?)", [(*key, n) for key, n in found.books.items() if key[1] in known])
+    outbox_books.add(sql, Counter({key: n for key, n in found.books.items() if key[1] in known}))
     sql.execute("COMMIT")
 
 
-def _fields(held: Held) -> tuple[str, int, int, int, int, str]:
-    return held.epoch, held.base, held.top, held.acked, held.sent, held.by
+def _fields(held: Held) -> tuple[str, int, int, int, int, str, int]:
+    return held.epoch, held.base, held.top, held.acked, held.sent, held.by, epoch_twin(held.base, held.top, held.acked, held.sent)
 
 
 @contextlib.contextmanager

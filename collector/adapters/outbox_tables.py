@@ -6,61 +6,18 @@ polls per meter and UTC day in the same transaction that changes the rows.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
 
+from collector.adapters import outbox_books
+from collector.adapters.outbox_books import Sql
+from collector.adapters.outbox_schema import SOUND, Spoilt, prepare
+from collector.pure.books import CORRUPT, DAY_MS, FAILED, NOBODY, OK, Book, Moved, change, count_poll
+from collector.pure.sealed import hole, judged, seal, sound
 from collector.pure.sending import Held, Parcel
-from driftwatt.clock import utc_day
-from driftwatt.readings import FailedPoll, Reading, Removed, Row
-from driftwatt.wire import MAX_PAYLOAD_BYTES, MAX_ROWS, MESSAGE_OVERHEAD_BYTES, LedgerLine, row_bytes
-
-SCHEMA_VERSION = 1
-DAY_MS = 86_400_000
-OK, FAILED, CORRUPT = 0, 1, 2
-FULL = "outbox_full"
-NOBODY = "-"
-KEEP_BOOK_DAYS = 62
-_SEAL = struct.Struct("<qqqq")
-
-_SCHEMA = """
-CREATE TABLE epochs (no INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL UNIQUE, base INTEGER NOT NULL, top INTEGER NOT NULL,
-  acked INTEGER NOT NULL, sent INTEGER NOT NULL, by TEXT NOT NULL);
-CREATE TABLE meters (no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
-CREATE TABLE rows (key INTEGER PRIMARY KEY, meter INTEGER NOT NULL, t INTEGER NOT NULL, kind INTEGER NOT NULL,
-  crc INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE books (day INTEGER NOT NULL, meter INTEGER NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL,
-  PRIMARY KEY (day, meter, what)) WITHOUT ROWID;
-"""
-
-Book = tuple[int, int, str]
-"""One counter: UTC day since 1970, meter number, what is counted (`failed:timeout`, `waiting`, …)."""
-Moved = Sequence[tuple[int, int, int, int]]
-"""Rows counted by (meter number, day, kind): (meter, day, kind, count)."""
-
-
-class Sql(Protocol):
-    """What is used of a SQLite connection in autocommit mode."""
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Any:
-        """Run one statement."""
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
-        """Run one statement for each of the parameters."""
-
-    def executescript(self, script: str, /) -> Any:
-        """Run several statements."""
-
-    def rollback(self) -> None:
-        """Take back the open transaction, if there is one."""
-
-
-def create(sql: Sql) -> None:
-    """Make the tables in an empty file."""
-    sql.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+from driftwatt.readings import Removed, Row
+from driftwatt.wire import LedgerLine, row_bytes
 
 
 class Tables:
@@ -68,11 +25,10 @@ class Tables:
 
     def __init__(self, sql: Sql, epoch: str) -> None:
         self.sql = sql
-        if not sql.execute("PRAGMA user_version").fetchone()[0]:
-            create(sql)
+        prepare(sql)
         with self.transaction():
             sql.execute("DELETE FROM epochs WHERE top = 0")
-            sql.execute("INSERT INTO epochs (epoch, base, top, acked, sent, by) VALUES (?, 1, 0, 0, 0, '')", (epoch,))
+            sql.execute("INSERT INTO epochs (epoch, base, top, acked, sent, by, twin) VALUES (?, 1, 0, 0, 0, '', 1)", (epoch,))
         self.own = sql.execute("SELECT no FROM epochs WHERE epoch = ?", (epoch,)).fetchone()[0]
         self._meters: dict[str, int] = dict(sql.execute("SELECT id, no FROM meters"))
         self.unwritten: Counter[tuple[str, int]] = Counter()
@@ -93,6 +49,21 @@ class Tables:
     def held(self) -> tuple[Held, ...]:
         """Return all epochs, oldest first."""
         return tuple(Held(*row) for row in self.sql.execute("SELECT epoch, base, top, acked, sent, by FROM epochs ORDER BY no"))
+
+    def rebase(self, no: int, base: int) -> None:
+        """Note the oldest seq of an epoch that is still held, inside the open transaction."""
+        self.sql.execute("UPDATE epochs SET twin = twin + ?1 - base, base = ?1 WHERE no = ?2", (base, no))
+
+    def check(self, names: Mapping[int, str]) -> int:
+        """Look whether the numbers are what was written; `names` are the epochs as they were noted elsewhere.
+
+        Returns how many counters of the books had to be worked out. Raises Spoilt of epochs that are not what was written.
+        """
+        for no, epoch, right in self.sql.execute(f"SELECT no, epoch, twin = {SOUND} FROM epochs"):  # noqa: S608 - our own words
+            if not right or names.get(no, epoch) != epoch:
+                raise Spoilt(f"epoch {no} is not what was written")
+        with self.transaction():
+            return outbox_books.mend(self.sql)
 
     def number(self, epoch: str) -> int:
         """Return the number of an epoch. Raises KeyError when it is not held."""
@@ -121,7 +92,7 @@ class Tables:
                     continue
                 meter = met[row.meter] = met.get(row.meter) or self.meter(row.meter)
                 seq += 1
-                failed, body = _judged(row)
+                failed, body = judged(row)
                 kind = FAILED if failed else OK
                 count_poll(counts, meter, row.t_ms // DAY_MS, failed)
                 key = self.own << 40 | seq
@@ -130,18 +101,11 @@ class Tables:
             for (name, day), n in self.unwritten.items():
                 meter = met[name] = met.get(name) or self.meter(name)
                 counts.update({(day, meter, "polled"): n, (day, meter, "failed:commit_failed"): n})
-            self.book(counts)
-            self.sql.execute("UPDATE epochs SET top = ? WHERE no = ?", (seq, self.own))
+            outbox_books.add(self.sql, counts)
+            self.sql.execute("UPDATE epochs SET twin = twin + 3 * (?1 - top), top = ?1 WHERE no = ?2", (seq, self.own))
         self._meters.update(met)
         self.unwritten.clear()
         return len(records), sum(len(record[5]) for record in records)
-
-    def book(self, counts: Counter[Book]) -> None:
-        """Add to the books inside the open transaction."""
-        self.sql.executemany(
-            "INSERT INTO books VALUES (?, ?, ?, ?) ON CONFLICT (day, meter, what) DO UPDATE SET n = n + excluded.n",
-            [(*book, n) for book, n in counts.items() if n],
-        )
 
     def moved(self, first: int, last: int) -> Moved:
         """Return how many rows lie between two keys, by meter, day and kind."""
@@ -161,14 +125,14 @@ class Tables:
         sign = 1 if upto >= acked else -1
         with self.transaction(synced=False):
             moved = self.moved(no << 40 | min(upto, acked) + 1, no << 40 | max(upto, acked))
-            self.book(change(moved, {"stored": sign, "waiting": -sign}))
-            self.sql.execute("UPDATE epochs SET acked = ?, by = ? WHERE no = ?", (upto, by, no))
+            outbox_books.add(self.sql, change(moved, {"stored": sign, "waiting": -sign}))
+            self.sql.execute("UPDATE epochs SET twin = twin + 5 * (?1 - acked), acked = ?1, by = ?2 WHERE no = ?3", (upto, by, no))
         return sign * sum(count for *_, count in moved)
 
     def claim(self, epoch: str, upto: int) -> None:
         """Note durably that rows up to `upto` may have been sent."""
         with self.transaction():
-            self.sql.execute("UPDATE epochs SET sent = max(sent, ?) WHERE epoch = ?", (upto, epoch))
+            self.sql.execute("UPDATE epochs SET twin = twin + 7 * (?1 - sent), sent = ?1 WHERE epoch = ?2 AND sent < ?1", (upto, epoch))
 
     def read(self, epoch: str, first: int, max_bytes: int) -> tuple[Parcel, ...]:
         """Return consecutive parcels from `first` on. A row whose checksum is wrong is booked as corrupt and travels as removed."""
@@ -182,8 +146,8 @@ class Tables:
         cursor = self.sql.execute(query, (no << 40 | first, no << 40 | top))
         for key, meter, t_ms, kind, crc, body in cursor:
             seq = key & (1 << 40) - 1
-            parcels.extend(_hole(expected, seq - expected))
-            if kind == CORRUPT or not _sound((key, meter, t_ms, kind, body), crc):
+            parcels.extend(hole(expected, seq - expected))
+            if kind == CORRUPT or not sound((key, meter, t_ms, kind, body), crc):
                 parcels.append(Parcel(seq, 1, row_bytes(Removed("corrupt"))))
                 if kind != CORRUPT:
                     broken.append((key, meter, t_ms if isinstance(t_ms, int) else 0, kind if seq > acked else CORRUPT))
@@ -194,7 +158,7 @@ class Tables:
             if size >= max_bytes:
                 break
         else:
-            parcels.extend(_hole(expected, top - expected + 1))
+            parcels.extend(hole(expected, top - expected + 1))
         cursor.close()
         if broken:
             self._set_aside(broken)
@@ -227,78 +191,8 @@ class Tables:
                 self.sql.execute("UPDATE rows SET kind = ?, body = x'' WHERE key = ?", (CORRUPT, key))
                 owner = meter if meter in known else nobody
                 counts.update(change([(owner, t_ms // DAY_MS, kind, 1)], {"waiting": -1, "dropped:corrupt": 1}))
-            self.book(counts)
+            outbox_books.add(self.sql, counts)
 
     def ledger_lines(self, days: int) -> tuple[LedgerLine, ...]:
         """Return the books of the newest `days` days."""
-        return books(self.sql, days)
-
-
-def books(sql: Sql, days: int) -> tuple[LedgerLine, ...]:
-    """Return the books of the newest `days` days that have any. Only reads."""
-    newest = sql.execute("SELECT max(day) FROM books").fetchone()[0] or 0
-    query = "SELECT day, meter, what, n FROM books WHERE day > ? ORDER BY day, meter"
-    names = {number: name for name, number in sql.execute("SELECT id, no FROM meters")}
-    lines: dict[tuple[int, int], dict[str, int]] = {}
-    for day, meter, what, n in sql.execute(query, (newest - days,)):
-        lines.setdefault((day, meter), {})[what] = n
-    return tuple(ledger_line(names.get(meter, NOBODY), day, found) for (day, meter), found in lines.items())
-
-
-def seal(key: int, meter: int, t_ms: int, kind: int, body: bytes) -> int:
-    """Return the checksum that is kept with a row from its commit on: any bit that flips on flash shows."""
-    return zlib.crc32(body, zlib.crc32(_SEAL.pack(key, meter, t_ms, kind)))
-
-
-def _sound(row: tuple[int, int, int, int, bytes], crc: int) -> bool:
-    try:
-        return seal(*row) == crc
-    except (struct.error, TypeError):  # a flipped bit can make a number a text, or nothing
-        return False
-
-
-def count_poll(counts: Counter[Book], meter: int, day: int, failed: str | None) -> None:
-    """Count one poll in its one class."""
-    for what in ("polled", f"failed:{failed}") if failed else ("polled", "committed", "waiting"):
-        counts[day, meter, what] += 1
-
-
-def change(moved: Moved, by: dict[str, int]) -> Counter[Book]:
-    """Return the changes of the books when good rows move from one class to another."""
-    counts: Counter[Book] = Counter()
-    for meter, day, kind, count in moved:
-        if kind == OK:
-            for what, sign in by.items():
-                counts[day, meter, what] += sign * count
-    return counts
-
-
-def ledger_line(meter: str, day: int, books: dict[str, int]) -> LedgerLine:
-    """Return the books of one meter and day as the wire has them."""
-    parts: dict[str, dict[str, int]] = {"failed": {}, "dropped": {}}
-    for what, n in books.items():
-        head, _, reason = what.partition(":")
-        if reason and n:
-            parts[head][reason] = n
-    plain = {name: books.get(name, 0) for name in ("polled", "committed", "stored", "waiting", "thinned")}
-    return LedgerLine(meter, utc_day(day * DAY_MS), failed=parts["failed"], dropped=parts["dropped"], **plain)
-
-
-def _judged(row: Reading | FailedPoll) -> tuple[str | None, bytes]:
-    """Return why a row counts as failed (None: it does not) and its bytes. What cannot travel must never get in."""
-    try:
-        body = row_bytes(row)
-        reason = row.reason if isinstance(row, FailedPoll) else None
-        if len(body) <= MAX_PAYLOAD_BYTES - MESSAGE_OVERHEAD_BYTES:
-            return reason, body
-        reason = "oversize"
-    except ValueError:
-        reason = "not_finite"
-    return reason, row_bytes(FailedPoll(row.meter, row.t_ms, reason, row.duration_ms, row.clock))
-
-
-def _hole(first: int, count: int) -> Iterator[Parcel]:
-    while count > 0:
-        part = min(count, MAX_ROWS)
-        yield Parcel(first, part, row_bytes(Removed("thinned", part)))
-        first, count = first + part, count - part
+        return outbox_books.lines(self.sql, days)

@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from collector.pure.books import DAY_MS, FAILED, OK, adds_up, twin, worked_out
 from collector.pure.pages import Record, Value
 from collector.pure.sending import Held
 
 SEQ = (1 << 40) - 1
-OK, FAILED = 0, 1
-DAY_MS = 86_400_000
 LOST = "dropped:corrupt"
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}|-")
@@ -91,6 +90,12 @@ class Found:
             for what in ("polled", "committed"):
                 self._add(day, meter, what, more - back)
         self.epochs = {no: replace(held, sent=held.top) for no, held in self.epochs.items()}
+        lines: dict[tuple[int, int], dict[str, int]] = {}
+        for (day, meter, what), n in self.books.items():
+            lines.setdefault((day, meter), {})[what] = n
+        for (day, meter), line in lines.items():
+            if not adds_up(line):
+                self.books |= {(day, meter, what): n for what, n in worked_out(line, line.get("waiting", 0)).items()}
 
     def _add(self, day: int, meter: int, what: str, n: int) -> None:
         self.books[day, meter, what] = self.books.get((day, meter, what), 0) + n
@@ -103,7 +108,7 @@ def look(records: Iterable[Record], names: Mapping[int, str]) -> Found:
         values = record.values
         if record.rowid is None:
             _book(found, values)
-        elif len(values) == 7:
+        elif len(values) in (7, 8):
             _epoch(found, record.rowid, values)
         elif len(values) == 2 and isinstance(values[1], str) and _ID.fullmatch(values[1]):
             found.meters[record.rowid] = values[1]
@@ -128,19 +133,30 @@ def rows(records: Iterable[Record], seal: Seal) -> Iterator[Row]:
             yield key, meter, t_ms, kind, crc, body
 
 
+def epoch_twin(base: int, top: int, acked: int, sent: int) -> int:
+    """Return what is kept beside the numbers of an epoch."""
+    return base + 3 * top + 5 * acked + 7 * sent
+
+
 def _epoch(found: Found, no: int, values: tuple[Value, ...]) -> None:
-    _, name, base, top, acked, sent, by = values
+    """Take the numbers of an epoch when its twin holds, or its name alone: then everything of it is sent again."""
+    _, name, base, top, acked, sent, by, *beside = values
     if not (isinstance(name, str) and _EPOCH.fullmatch(name) and isinstance(by, str) and 0 < no < 1 << 22):
         return
-    if isinstance(base, int) and isinstance(top, int) and isinstance(acked, int) and isinstance(sent, int):  # noqa: SIM102 - types first
-        if 0 <= acked <= top <= SEQ and 0 < base <= top + 1 and 0 <= sent <= SEQ:
+    if isinstance(base, int) and isinstance(top, int) and isinstance(acked, int) and isinstance(sent, int):
+        sound = not beside or beside == [epoch_twin(base, top, acked, sent)]
+        if sound and 0 <= acked <= top <= SEQ and 0 < base <= top + 1 and 0 <= sent <= SEQ:
             found.epochs[no] = Held(name, base, top, acked, sent, by)
+            return
+    found.epochs.setdefault(no, Held(name, 1 << 40, 0))
 
 
 def _book(found: Found, values: tuple[Value, ...]) -> None:
-    if len(values) != 4:
+    """Take a counter; one of a file of version 1 has no twin."""
+    if len(values) not in (4, 5):
         return
-    day, meter, what, n = values
-    if isinstance(day, int) and isinstance(meter, int) and isinstance(what, str) and isinstance(n, int):  # noqa: SIM102 - types first
-        if _WHAT.fullmatch(what) and 0 <= n < _MOST and 0 <= day < 100_000:
+    day, meter, what, n, *beside = values
+    if isinstance(day, int) and isinstance(meter, int) and isinstance(what, str) and isinstance(n, int):
+        sound = not beside or beside == [twin(day, meter, what, n)]
+        if sound and _WHAT.fullmatch(what) and 0 <= n < _MOST and 0 <= day < 100_000:
             found.books[day, meter, what] = n

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.fault_cases import CASES, Case, Missing
+from tests.chaos.case import Case, Missing
+from tests.chaos.fault_cases import CASES
+from tests.chaos.found import doubted, stored_readings
 from tests.chaos.herd import Herd
 from tests.chaos.herd_files import program
-from tests.chaos.kills import settle, stored_readings, unbalanced
+from tests.chaos.kills import settle, unbalanced
 from tests.chaos.truth import compare, journal
 
 
@@ -31,7 +33,7 @@ def told(case: Case, herd: Herd) -> list[str]:
         herd.end("collect")
         herd.end("process")
     herd.end("stage")
-    compared = compare(stored_readings(herd), journal(herd.folder / "served.txt"))
+    compared = compare(stored_readings(herd), journal(herd.folder / "served.txt"), doubted(herd))
     edge, plant = herd.total("edge.toml"), herd.total("plant.toml")
     stored = sum(compared.stored.values())
     aside = sum(line["quarantined"] for line in herd.ledger("plant.toml") if str(line.get("meter", "")).startswith("m"))

@@ -13,13 +13,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.coded import PROFILE, profile_toml
 from tests.chaos.herd_files import BUS, BUS_METER, EDGE, INFLUX, PLANT, PLANT_METER, die_with_parent, free_port, program
 from tests.chaos.stage import GATEWAYS, METERS, TIMEOUT_S
+from tests.chaos.unwell import Unwell
 
 DATABASE = "chaos"
 
@@ -29,14 +30,15 @@ class Herd:
 
     def __init__(
         self, folder: Path, *, store: str, seed: int = 1, tail: str = "60s", influx: str = "", broker: str = "", max_bytes: str = "200MB",
-        when_full: str = "thin", direct: bool = False,
+        when_full: str = "thin", direct: bool = False, clock: str = "trust", unwell: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.folder, self.store, self.seed = folder, store, seed
         self.kills: Counter[str] = Counter()
         self.killed_at: list[tuple[str, int]] = []
         self.peak_mb: dict[str, float] = {}
         self._influx, self._broker, self._direct = influx, broker, direct
-        self._outbox = {"tail": tail, "max_bytes": max_bytes, "when_full": when_full}
+        self._edge = {"tail": tail, "max_bytes": max_bytes, "when_full": when_full, "clock": clock}
+        self.unwell = {name: Unwell(folder, name) for name in unwell}
         self._ports = {name: free_port() for name in ("broker", "influx", "web")}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._mounts: list[Path] = []
@@ -89,7 +91,7 @@ class Herd:
             ports |= {"edge": self._ports["broker"], "plant": self._ports["broker"], "store": self.influx_port}
         (self.folder / "profiles").mkdir()
         (self.folder / "profiles" / f"{PROFILE}.toml").write_text(profile_toml(), encoding="utf-8")
-        edge = EDGE.format(broker=ports["edge"], **self._outbox)
+        edge = EDGE.format(broker=ports["edge"], **self._edge)
         for at, port in enumerate(ports["gateways"]):
             edge += BUS.format(n=at, port=port, timeout=round(TIMEOUT_S * 1000))
             edge += "".join(BUS_METER.format(n=n) for n in range(1 + at, METERS + 1, GATEWAYS))
@@ -120,6 +122,7 @@ class Herd:
         with (self.folder / out).open("ab") as file:
             self._children[name] = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL if name == "stage" else subprocess.STDOUT,
+                env=self.unwell[name].environment() if name in self.unwell else None,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
             )  # fmt: skip
 
@@ -200,6 +203,10 @@ class Herd:
         """Return how many readings the plant's books call stored."""
         return int(self.total("plant.toml").get("stored", 0))
 
+    def taken(self) -> int:
+        """Return how many readings the plant's books call stored or set aside."""
+        return self.stored() + int(self.total("plant.toml").get("quarantined", 0))
+
     def status(self, file: str) -> dict[str, Any]:
         """Return what `driftwatt status FILE --json` says."""
         said: dict[str, Any] = json.loads(self.driftwatt("status", file, "--json").stdout)
@@ -216,7 +223,7 @@ class Herd:
 
     def ledger(self, file: str) -> list[dict[str, Any]]:
         """Return the lines of `driftwatt ledger FILE --json`."""
-        told = self.driftwatt("ledger", file, "--json")
+        told = self.driftwatt("ledger", file, "--json", "--days", "5000")
         return [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
 
     def driftwatt(self, command: str, file: str, *more: str) -> subprocess.CompletedProcess[str]:

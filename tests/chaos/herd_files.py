@@ -15,7 +15,7 @@ EDGE = """
 [edge]
 id = "hall-a"
 data_dir = "data"
-clock = "trust"
+clock = "{clock}"
 profile_dirs = ["profiles"]
 [broker]
 url = "mqtt://127.0.0.1:{broker}"

@@ -20,23 +20,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from config.loader import load_plant
-from processors.adapters.folder import plant_folder
-from processors.adapters.sqlite import SqliteStore
-from processors.adapters.state import SqliteState
-from processors.pure import engine
 from tests.chaos import proxies, store_proxy
-from tests.chaos.coded import CODED
 from tests.chaos.farm import LIES
+from tests.chaos.found import energies, stored_readings
 from tests.chaos.herd import Herd
 from tests.chaos.herd_files import program
-from tests.chaos.stage import METERS
 from tests.chaos.truth import Compared, compare, journal, not_committed
 
 PAUSE_S = (0.2, 2.2)
 KILLS_PER_S = 250 / 600
 STOP_SHARE = 0.06
-QUANTITIES = (*CODED, "active_power", "import_energy")
 
 
 @dataclass(slots=True)
@@ -83,7 +76,7 @@ def settle(herd: Herd) -> None:
     herd.end("collect")
     herd.begin("collect", "--once")
     herd.wait("the outbox is empty", lambda: drained(herd), within_s=180)
-    herd.wait("the plant has counted it", lambda: herd.stored() >= herd.total("edge.toml")["stored"], within_s=60)
+    herd.wait("the plant has counted it", lambda: herd.taken() >= herd.total("edge.toml")["stored"], within_s=60)
     herd.wait("the plant knows the edge's last books", lambda: bool(herd.total("plant.toml").get("balanced")), within_s=30)
     herd.wait("the last poll is over", lambda: not herd.running("collect"), within_s=60)
     herd.end("process")
@@ -96,48 +89,6 @@ def drained(herd: Herd) -> bool:
     if not herd.running("collect"):
         herd.begin("collect", "--once")
     return False
-
-
-def stored_readings(herd: Herd) -> dict[int, dict[int, dict[str, float]]]:
-    """Return all readings by meter and time, straight from the store."""
-    found: dict[int, dict[int, dict[str, float]]] = {}
-    if herd.store == "influxdb":
-        for meter in range(1, METERS + 1):
-            columns = ", ".join(f'"{name}"' for name in QUANTITIES)
-            said = herd.influx(f"SELECT {columns} FROM readings WHERE \"meter\" = 'm{meter}'")
-            assert said, "InfluxDB does not answer"
-            rows = [row for series in said["results"][0].get("series", ()) for row in series["values"]]
-            found[meter] = {
-                row[0]: {name: value for name, value in zip(QUANTITIES, row[1:], strict=True) if value is not None} for row in rows
-            }
-        return found
-    store = SqliteStore(data_folder(herd) / "store.sqlite3")
-    for meter in range(1, METERS + 1):
-        series = found.setdefault(meter, {})
-        for name in QUANTITIES:
-            for t_ms, value, _ in store.readings(f"m{meter}", name, 0, 2**53):
-                series.setdefault(t_ms, {})[name] = value
-    store.close()
-    return found
-
-
-def data_folder(herd: Herd) -> Path:
-    """Return where the plant keeps its files."""
-    file = herd.folder / "plant.toml"
-    plant = load_plant(file).plant
-    return plant_folder(file, plant.data_dir, plant.id)
-
-
-def energies(herd: Herd) -> dict[int, float]:
-    """Return the energy that the plant's state says each meter has counted, Wh."""
-    state = SqliteState(data_folder(herd) / "state.sqlite3")
-    parts = state.load().parts
-    state.close()
-    found = {}
-    for meter in range(1, METERS + 1):
-        account = engine.restore(parts[f"m{meter}"]).energy.account if f"m{meter}" in parts else None
-        found[meter] = account.totals[0] if account else 0.0
-    return found
 
 
 def judge(herd: Herd, seconds: float) -> Figures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -54,8 +54,10 @@ def journal(path: Path) -> dict[tuple[int, int], Served]:
     return found
 
 
-def compare(readings: Mapping[int, Mapping[int, Mapping[str, float]]], served: Journal) -> Compared:
-    """Trace every value of `readings` (by meter, then time in ms)."""
+def compare(
+    readings: Mapping[int, Mapping[int, Mapping[str, float]]], served: Journal, doubted: Container[tuple[int, int]] = ()
+) -> Compared:
+    """Trace every value of `readings` (by meter, then time in ms). The time of those in `doubted` is not believed."""
     out = Compared()
     for meter, series in readings.items():
         stamps = sorted(series)
@@ -63,14 +65,14 @@ def compare(readings: Mapping[int, Mapping[int, Mapping[str, float]]], served: J
         known: list[int] = []
         for t_ms in stamps:
             out.stored[meter] += 1
-            counter = _traced(meter, t_ms, series[t_ms], served, out)
+            counter = _traced(meter, t_ms, series[t_ms], served, out, dated=(meter, t_ms) not in doubted)
             if counter is not None:
                 known += _energy(meter, t_ms, series[t_ms], served[meter, counter], out)
         out.energy_served[meter] = known[-1] - known[0] if known else 0
     return out
 
 
-def _traced(meter: int, t_ms: int, values: Mapping[str, float], served: Journal, out: Compared) -> int | None:
+def _traced(meter: int, t_ms: int, values: Mapping[str, float], served: Journal, out: Compared, *, dated: bool) -> int | None:
     """Trace the coded values of one reading; return the counter of its first reply."""
     first = None
     for block in (BLOCK_A, BLOCK_B):
@@ -83,7 +85,7 @@ def _traced(meter: int, t_ms: int, values: Mapping[str, float], served: Journal,
             out.foreign.append(f"m{meter} at {t_ms}: values of {len(counters)} replies in one block")
         for counter in counters:
             reply = served.get((meter, counter))
-            if reply is None or reply.kind not in TRUE_KINDS or not -BEFORE_MS <= reply.t_ms - t_ms <= AFTER_MS:
+            if reply is None or reply.kind not in TRUE_KINDS or (dated and not -BEFORE_MS <= reply.t_ms - t_ms <= AFTER_MS):
                 out.foreign.append(f"m{meter} at {t_ms}: reply {counter} was served as {reply}")
             out.doubled += (meter, counter) in out.used
             out.used.add((meter, counter))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from collector.adapters.outbox_room import Room
-from collector.adapters.outbox_tables import Tables, seal
+from collector.adapters.outbox_tables import Tables
+from collector.pure.sealed import seal
 from collector.pure.sending import Pace, Sending, acknowledged, again, pack, want
 from driftwatt.readings import FailedPoll, Reading, Row
 from driftwatt.topics import topic

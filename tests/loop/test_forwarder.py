@@ -279,8 +279,10 @@ def test_many_epochs_of_a_crash_loop_still_fit_a_hello(tmp_path: Path) -> None:
 
             def crowd() -> None:
                 for row in sql_rows:
-                    outbox._tables.sql.execute("INSERT INTO epochs (epoch, base, top, acked, sent, by) VALUES (?, ?, ?, ?, ?, ?)", row)
-                outbox._look()
+                    outbox._keeper.tables.sql.execute(
+                        "INSERT INTO epochs (epoch, base, top, acked, sent, by, twin) VALUES (?, ?, ?, ?, ?, ?, 0)", row
+                    )
+                outbox._keeper._look()
 
             await outbox._ask(crowd)
             said = len(link.of("hello"))

@@ -125,8 +125,8 @@ class OutboxAgainstModel(RuleBasedStateMachine):
         if clean:
             self.loop.run_until_complete(self.outbox.close())
         else:
-            assert self.outbox._lock is not None
-            self.outbox._thread.submit(self.outbox._lock.close).result()  # as a kill would: nothing is told, the lock is gone
+            assert self.outbox._keeper._file._lock is not None
+            self.outbox._thread.submit(self.outbox._keeper._file._lock.close).result()  # as a kill would: nothing is told, the lock is gone
             self.outbox._thread.shutdown()
         self.start()
 
@@ -294,6 +294,7 @@ def test_pages_that_cannot_be_read_are_set_aside_and_polling_goes_on(tmp_path: P
 def test_an_outbox_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE) as disk:
         disk.execute("PRAGMA user_version = 99")
+        disk.execute(f"PRAGMA application_id = {0x4457 << 16 | 99}")
     disk.close()
     with pytest.raises(ConfigError, match="another version"):
         asyncio.run(opened(tmp_path))
@@ -416,3 +417,18 @@ def test_hours_left_follow_from_the_rate_of_the_last_rows(tmp_path: Path) -> Non
         assert 150 < size < 500
 
     run(tmp_path, work)
+
+
+def test_a_day_that_a_wrong_clock_made_up_pushes_no_books_out(tmp_path: Path) -> None:
+    async def scenario() -> list[str]:
+        outbox = await opened(tmp_path)
+        for t_ms in (T, T + 4000 * 86_400_000, T - 4000 * 86_400_000):
+            await outbox.commit([reading(t_ms)])
+            await outbox.claim(outbox.epoch, 3)
+            await outbox.settle(outbox.epoch, outbox.held()[-1].top, "plant")
+            await outbox.prune(T)
+        lines = await outbox.ledger_lines()
+        await outbox.close()
+        return [line.day for line in lines if line.stored]
+
+    assert len(asyncio.run(scenario())) == 3

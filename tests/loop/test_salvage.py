@@ -134,7 +134,7 @@ def test_every_record_of_a_sound_file_is_found_in_its_pages(before: Path) -> Non
     raw = (before / FILE).read_bytes()
     sizes = Counter(len(record.values) for record in Pages(raw).records() if record.rowid is not None)
     assert sizes[6] == LIVES * ROWS
-    assert sizes[7] == LIVES
+    assert sizes[8] == LIVES
 
 
 def test_what_only_the_log_holds_is_found_as_well(copy: Path, tmp_path: Path) -> None:
@@ -227,3 +227,66 @@ def test_a_kill_while_a_file_is_mended_begins_again_or_goes_on(copy: Path) -> No
     assert counts["good"] == expected()
     assert not list(copy.glob("*.salvage*"))
     assert read_books(copy)
+
+
+def balanced_books(folder: Path) -> tuple[LedgerLine, ...]:
+    return tuple(line for line in looked(folder)[2] if line.meter != "-")
+
+
+@pytest.mark.parametrize("what", ["polled", "committed", "stored", "waiting"])
+def test_a_counter_with_a_wrong_bit_is_worked_out_from_the_others_and_told(copy: Path, what: str) -> None:
+    right = balanced_books(copy)
+    with sqlite3.connect(copy / FILE) as disk:
+        disk.execute("UPDATE books SET n = n | 1 << 20 WHERE what = ? AND meter = 3", (what,))
+    disk.close()
+    rows, alarms, lines = looked(copy)
+    assert rows
+    assert "outbox_damaged" in alarms
+    assert any(line.meter == "-" and line.failed.get("outbox_damaged") for line in lines), "no entry in the books"
+    assert tuple(line for line in lines if line.meter != "-") == right
+
+
+def test_a_mark_with_a_wrong_bit_costs_duplicates_and_no_row(copy: Path) -> None:
+    with sqlite3.connect(copy / FILE) as disk:
+        disk.execute("UPDATE epochs SET acked = acked | 256 WHERE no = 1")
+    disk.close()
+    counts = judge(copy)
+    assert counts["aside"] == 1
+    assert counts["good"] >= expected()
+
+
+def test_an_outbox_of_the_first_version_goes_on(copy: Path) -> None:
+    right = looked(copy)
+    with sqlite3.connect(copy / FILE) as disk:
+        disk.executescript(
+            """ALTER TABLE epochs DROP COLUMN twin;
+            CREATE TABLE former (day INTEGER NOT NULL, meter INTEGER NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL,
+              PRIMARY KEY (day, meter, what)) WITHOUT ROWID;
+            INSERT INTO former SELECT day, meter, what, n FROM books;
+            DROP TABLE books;
+            ALTER TABLE former RENAME TO books;
+            PRAGMA user_version = 1;
+            PRAGMA application_id = 0;"""
+        )
+    disk.close()
+    rows, alarms, lines = looked(copy)
+    assert (rows, alarms, lines) == right
+
+
+@pytest.mark.parametrize("pragma", ["user_version", "application_id"])
+@pytest.mark.parametrize("bit", [0, 1, 7, 30])
+def test_a_wrong_bit_in_the_version_is_damage_and_no_other_version(copy: Path, pragma: str, bit: int) -> None:
+    with sqlite3.connect(copy / FILE) as disk:
+        found = disk.execute(f"PRAGMA {pragma}").fetchone()[0]
+        disk.execute(f"PRAGMA {pragma} = {found ^ 1 << bit}")
+    disk.close()
+    counts = judge(copy)
+    assert (counts["good"], counts["aside"]) == (expected(), 1)
+
+
+@pytest.mark.parametrize("word", [b"TABLE rows", b"TABLE books", b"TABLE epochs", b" acked"])
+def test_a_wrong_bit_in_the_text_of_the_schema_is_damage(copy: Path, word: bytes) -> None:
+    at = (copy / FILE).read_bytes().index(word) + len(word) - 1
+    spoil(copy, at, bytes((word[-1] ^ 4,)))
+    counts = judge(copy)
+    assert (counts["good"], counts["aside"]) == (expected(), 1)
