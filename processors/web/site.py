@@ -34,7 +34,7 @@ JS_WORDS = (
     "age.now", "age.s", "age.min", "age.h", "age.d", "age.ago_s", "age.ago_min", "age.ago_h", "live.offline", "action.offline",
     "banner.offline_head", "banner.offline_rest", "announce.alerts", "announce.back", "chart.expected_short", "common.undo", "ack.done",
     "reason.checking", "reason.production", "reason.planned", "reason.known", "reason.other", "done.shelve", "done.comment",
-    "done.dismiss", "done.fixed", "err.failed", "form.needed", "mw.done", "mw.ended",
+    "done.dismiss", "done.fixed", "err.failed", "form.needed", "mw.done", "mw.ended", "wall.calm", "wall.areas",
 )  # fmt: skip
 
 

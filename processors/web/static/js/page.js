@@ -144,6 +144,7 @@ setInterval(beat, 1000);
 reindex();
 connect();
 actions({ refreshRegions, nowMs });
+if (document.documentElement.classList.contains("wall") && body.dataset.page === "overview") import("./wall.js").then((module) => module.wall());
 if (body.dataset.page === "maintenance") import("./maintenance.js").then((module) => module.maintenance(refreshRegions));
 keyboard();
 if ($("[data-chart]")) import("./chart.js").then((chart) => chart.drawAll(nowMs));
