@@ -131,6 +131,22 @@ def test_a_column_that_a_wrong_bit_renames_is_known_by_its_place(plant: Path, be
     assert sum(row.n for row in books if row.what == "stored") == ROWS
 
 
+@pytest.mark.parametrize("word", [b"TABLE part", b"TABLE book", b"TABLE checkpoint", b"PRIMARY KEY (day, meter, what", b"CREATE"])
+def test_a_wrong_bit_in_the_text_of_the_schema_empties_no_table(plant: Path, before: tuple[Path, dict[str, bytes]], word: bytes) -> None:
+    file = plant / "state.sqlite3"
+    day = records.newest_days(file, 1)[0]
+    books = [row for row in records.book_rows(file, day) if row.what != "state_damaged"]
+    raw = bytearray(file.read_bytes())
+    raw[raw.index(word) + len(word) - 1] ^= 4
+    file.write_bytes(bytes(raw))
+    found, pipeline = state_after(plant)
+    assert "state.sqlite3 was damaged" in pipeline.standing["state_damaged"].text
+    close(pipeline)
+    assert found == before[1]
+    assert [row for row in records.book_rows(file, day) if row.what != "state_damaged"] == books
+    assert list(plant.glob("state.sqlite3.damaged-*"))
+
+
 def test_no_flipped_bit_stops_a_plant_or_changes_its_state_without_a_word(before: tuple[Path, dict[str, bytes]], tmp_path: Path) -> None:
     raw = (before[0] / "state.sqlite3").read_bytes()
     dice = random.Random(3)
