@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.status_cli import handler, kind_of
-from driftwatt.commands import Command
+from driftwatt.commands import Command, days
 
 DAY_MS = 86_400_000
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="edge.toml or plant.toml")
-    parser.add_argument("--days", type=int, default=30, metavar="N", help="the newest N days (default 30)")
+    parser.add_argument("--days", type=days, default=30, metavar="N", help="the newest N days (default 30)")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
 
 

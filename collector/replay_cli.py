@@ -46,7 +46,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from collector.status_cli import handler, kind_of
+    from driftwatt.errors import ConfigError
 
+    if arguments.from_ms >= arguments.to_ms:
+        raise ConfigError("the span is empty", key="--to", allowed="later than --from; the end itself is not included")
     steps: Iterator[dict[str, Any]] = handler("driftwatt.replay", kind_of(arguments.file))(
         arguments.file, arguments.from_ms, arguments.to_ms, edge=arguments.edge
     )

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from collector.adapters.outbox import FILE, Outbox
+from collector.adapters.outbox import Outbox
 from collector.forwarder import Forwarder, mqtt
-from collector.status import edge_folder, edge_status
+from collector.status import edge_status, outbox_of
 from config.broker import broker_address
 from config.edge import EdgeFile
 from config.loader import load_edge
@@ -29,10 +29,8 @@ def replay_edge(file: Path, from_ms: int, to_ms: int, *, edge: str | None = None
     """Yield how far it is about once a second, the last time when it is done. Raises ConfigErrors, Unavailable, Refused."""
     found = load_edge(file)
     if edge not in (None, found.edge.id):
-        raise ConfigError("--edge is not the edge of this file", key="--edge", found=str(edge), allowed=found.edge.id)
-    folder = edge_folder(found, file)
-    if not (folder / FILE).exists():
-        raise Unavailable(f"{folder}: this edge never ran")
+        raise ConfigError("is not the edge of this file", key="--edge", found=str(edge), allowed=found.edge.id)
+    folder = outbox_of(file, found).parent
     if edge_status(file).get("running"):
         yield from _asked(folder, from_ms, to_ms)
     else:

@@ -63,19 +63,27 @@ def _folder_named(file: Path, error: ConfigErrors) -> Path:
     return file.parent / named.data_dir / f"edge-{named.id}"
 
 
+def outbox_of(file: Path, edge: EdgeFile) -> Path:
+    """Return the outbox file of an edge. Raises Unavailable when no collector ever ran with this data_dir."""
+    path = edge_folder(edge, file) / FILE
+    if not path.exists():
+        raise Unavailable(f"{path.parent}: this edge never ran")
+    return path
+
+
 def edge_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     """Return the books of the edge, one object per meter and UTC day. Raises ConfigErrors, Unavailable."""
     edge = load_edge(file)
-    return [asdict(line) for line in read_books(edge_folder(edge, file), days)]
+    return [asdict(line) for line in read_books(outbox_of(file, edge).parent, days)]
 
 
 def edge_audit(file: Path, from_ms: int) -> list[dict[str, Any]]:
-    """Return what is on record of the edge, oldest first, from the first entry since `from_ms` on. Raises ConfigErrors.
+    """Return what is on record of the edge, oldest first, from the first entry since `from_ms` on. Raises ConfigErrors, Unavailable.
 
     What follows on that one is told whatever its time says: the clock that was set may be the one that wrote it.
     """
     edge = load_edge(file)
-    deeds = dropwhile(lambda deed: deed.at_ms < from_ms, read_deeds(edge_folder(edge, file)))
+    deeds = dropwhile(lambda deed: deed.at_ms < from_ms, read_deeds(outbox_of(file, edge).parent))
     return [{"at_ms": deed.at_ms, "who": f"edge {edge.edge.id}", "what": deed.what, "detail": deed.detail} for deed in deeds]
 
 

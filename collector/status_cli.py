@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from driftwatt.commands import Command
+from driftwatt.commands import Command, days
 from driftwatt.errors import ConfigError, MissingExtra
 
 _EXTRA = {"edge": "collector", "plant": "processor"}
@@ -30,7 +30,7 @@ def kind_of(file: Path) -> str:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError("file cannot be read", file=str(file), found=error.strerror or str(error)) from error
+        raise ConfigError("cannot be read", file=str(file), found=error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", file=str(file)) from error
     for kind in ("edge", "plant"):
@@ -126,7 +126,7 @@ def _day(word: str) -> str:
 def _ledger_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="edge.toml or plant.toml")
     parser.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="only this UTC day")
-    parser.add_argument("--days", type=int, default=7, metavar="N", help="the newest N days (default 7)")
+    parser.add_argument("--days", type=days, default=7, metavar="N", help="the newest N days (default 7)")
     parser.add_argument("--json", action="store_true", help="JSON Lines")
 
 

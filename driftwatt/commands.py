@@ -12,6 +12,13 @@ from dataclasses import dataclass
 GROUP = "driftwatt.commands"
 
 
+def days(word: str) -> int:
+    """Read a number of days from a command line."""
+    if not word.isdecimal() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"is not a number of days (found {word!r}; allowed: 1 or more)")
+    return int(word)
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One sub-command: its one-line summary, examples for `--help`, arguments, and what it does.

@@ -73,10 +73,10 @@ def _list(arguments: argparse.Namespace) -> int:
 def _rows(file: Path) -> Iterator[Aside]:
     from config.loader import load_plant
     from processors.adapters import records
-    from processors.adapters.folder import STATE, folder_of
+    from processors.adapters.folder import state_of
 
-    state, after = folder_of(file, load_plant(file)) / STATE, 0
-    while state.exists() and (page := records.quarantined(state, after, PAGE_ROWS)):
+    state, after = state_of(file, load_plant(file)), 0
+    while page := records.quarantined(state, after, PAGE_ROWS):
         yield from page
         after = page[-1].number
 

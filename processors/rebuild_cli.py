@@ -37,11 +37,15 @@ def _run(arguments: argparse.Namespace) -> int:
     from zoneinfo import ZoneInfo
 
     from config.loader import load_plant
+    from driftwatt.errors import ConfigError
 
     plant = load_plant(arguments.file)
     from_ms = instant(arguments.begin, ZoneInfo(plant.plant.timezone), "--from") if arguments.begin else None
-    meters = [arguments.meter] if arguments.meter else [meter.id for meter in plant.meter]
+    listed = [meter.id for meter in plant.meter]
+    if arguments.meter not in (None, *listed):
+        raise ConfigError("no such meter is listed", key="--meter", found=arguments.meter, allowed=", ".join(listed))
     total = {"meters": 0, "readings": 0, "revised": 0, "differ": 0}
+    meters = [arguments.meter] if arguments.meter else listed
     for done in _asked(arguments, meters, from_ms):
         total["meters"] += 1
         total["readings"] += done["readings"]

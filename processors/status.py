@@ -107,9 +107,7 @@ def plant_ledger(file: Path, days: int = 7) -> list[dict[str, Any]]:
     With the embedded store every line is compared with the readings that are really there, as long as they are kept.
     """
     plant = load_plant(file)
-    folder = folder_of(file, plant)
-    if not (folder / STATE).exists():
-        return []
+    folder = state_of(file, plant).parent
     known = records.newest_days(folder / STATE, days)
     if not known:
         return []
