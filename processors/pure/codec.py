@@ -1,6 +1,7 @@
 """State as bytes: versioned, little-endian, checksummed, and the same bytes for the same state.
 
-Layout: magic `DWDS`, version (u16), length of the body (u32), body, CRC-32 of the body (u32). The body holds
+Layout: magic `DWDS`, version (u16), length of the body (u32), body, CRC-32 of the body as it stands there (u32).
+A body of 4 KiB or more is deflated; what is written with every quarter-hour is smaller and is not. The body holds
 tagged trees of None, bool, int, float, str, bytes, tuples, lists, arrays and the classes handed in. Whole numbers
 and lengths take as many bytes as they need (7 bits each, lowest first; signs folded in). An array that was already
 written is written as its number. A class writes its fields in their order, or what its `Packing` makes of it; a
@@ -22,6 +23,7 @@ from driftwatt.errors import Outdated, UnknownMajor, WireError
 _MAGIC = b"DWDS"
 _HEAD = struct.Struct("<4sHI")
 _CRC = struct.Struct("<I")
+_DEFLATED_FROM = 4096
 _F64 = struct.Struct("<d")
 _CONSTANTS: dict[int, object] = {ord("N"): None, ord("T"): True, ord("U"): False}
 _ARRAYS = {"f": 4, "h": 2, "d": 8}
@@ -53,7 +55,8 @@ class Codec:
         for value in values:
             writer.put(value)
         body = bytes(writer.out)
-        return _HEAD.pack(_MAGIC, self._version, len(body)) + body + _CRC.pack(zlib.crc32(body))
+        stored = zlib.compress(body, 1) if len(body) >= _DEFLATED_FROM else body
+        return _HEAD.pack(_MAGIC, self._version, len(body)) + stored + _CRC.pack(zlib.crc32(stored))
 
     def open(self, data: bytes, count: int) -> list[Any]:
         """Return the `count` values in an envelope. Raises WireError for damage, Outdated or UnknownMajor for another version."""
@@ -63,9 +66,10 @@ class Codec:
         if not self._oldest <= version <= self._version:
             foreign = Outdated if version < self._oldest else UnknownMajor
             raise foreign("snapshot", f"version {version}, this program reads {self._version}")
-        body = data[_HEAD.size : _HEAD.size + length]
-        if len(data) != _HEAD.size + length + _CRC.size or checksum(data) != zlib.crc32(body):
+        stored = data[_HEAD.size : -_CRC.size]
+        if checksum(data) != zlib.crc32(stored):
             raise WireError("snapshot", "checksum does not match")
+        body = stored if len(stored) == length else _inflated(stored, length)
         reader = _Reader(body, self._classes, self._packings)
         values = [reader.get() for _ in range(count)]
         if reader.at != len(body):
@@ -77,6 +81,18 @@ def checksum(data: bytes) -> int:
     """Return the checksum that an envelope says it has."""
     number: int = _CRC.unpack(data[-_CRC.size :])[0]
     return number
+
+
+def _inflated(stored: bytes, length: int) -> bytes:
+    """Return a body that was deflated; never more than it says to be. Raises WireError."""
+    stream = zlib.decompressobj()
+    try:
+        body = stream.decompress(stored, length + 1)
+    except zlib.error as error:
+        raise WireError("snapshot", f"cannot be inflated: {error}") from error
+    if len(body) != length or not stream.eof or stream.unused_data:
+        raise WireError("snapshot", "another length than it says")
+    return body
 
 
 class _Writer:

@@ -1,4 +1,4 @@
-"""The state of detection as bytes and back, bit for bit: about 20 kB per meter, most of which changes once a day.
+"""The state of detection as bytes and back, bit for bit: 17 to 24 kB per meter, most of which changes once a day.
 
 It is written whole (`dump`), or in two parts of which the large one is the memory. The other then names the checksum of the
 memory that it goes with, so that no two parts that were not made together are ever taken for a state.
@@ -30,7 +30,7 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION, OLDEST = 7, 6
+VERSION, OLDEST = 8, 6
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftwatt.errors import UnknownMajor, WireError
-from processors.pure import detector
+from processors.pure import codec, detector, detector_bytes
 from processors.pure.outputs import ExpectedPower, IntervalEnergy, Output, WasteFinding
 from tests.support.loads import DAY_MS, SETTINGS, Load, nights_on, step, waste, watch
 
@@ -167,6 +167,23 @@ def test_damaged_and_foreign_state_is_refused() -> None:
     newer[4] = 99
     with pytest.raises(UnknownMajor):
         detector.load(bytes(newer))
+
+
+def test_a_state_written_before_it_was_deflated_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, _ = watch(wasteful()[: 20 * 96])
+    monkeypatch.setattr(codec, "_DEFLATED_FROM", 1 << 30)
+    older = bytearray(detector.dump(state))
+    monkeypatch.undo()
+    older[4] = detector_bytes.OLDEST
+    assert len(detector.dump(state)) < len(older)
+    assert detector.load(bytes(older)) == state
+
+
+def test_a_state_that_inflates_to_more_than_it_says_is_refused() -> None:
+    data = bytearray(detector.dump(watch(wasteful()[: 20 * 96])[0]))
+    data[6:10] = (int.from_bytes(data[6:10], "little") - 1).to_bytes(4, "little")
+    with pytest.raises(WireError, match="another length"):
+        detector.load(bytes(data))
 
 
 def test_the_band_of_a_day_is_said_before_its_second_quarter_hour_and_covers_it_whole() -> None:
