@@ -6,8 +6,6 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO
@@ -17,6 +15,7 @@ from config.loader import load_calendar, load_factors, load_tariff
 from config.plant import TariffChoice
 from driftwatt.errors import ConfigError, WireError
 from processors.analyse_files import Bar, reading, writing
+from processors.analyse_page import Days, page
 from processors.analyse_tasks import Task, length_ms, tasks_of, zone_of
 from processors.policies import day_calendar, factor_book, tariff_book
 from processors.pure.appraise import AlertContext
@@ -24,8 +23,9 @@ from processors.pure.csv_rows import HOUR_MS, Row, RowError, interval_ms, rows
 from processors.pure.event_lines import Line, line_of, summary_line, text
 from processors.pure.hours import SiteCalendar
 from processors.pure.playback import Playback, Rules, WeekCalendar
-from processors.pure.report import page
 from processors.pure.settings import Settings
+from processors.web.text import Text
+from processors.web.words import words
 
 PEEK = 500
 """Rows looked at to find the interval."""
@@ -67,30 +67,6 @@ def analyse(task: Task) -> str:
     return ""
 
 
-@dataclass(slots=True)
-class _Days:
-    """Mean kW per local day of the rows that pass, for the pictures of a report."""
-
-    zone: ZoneInfo
-    kwh: bool
-    step_ms: int
-    sums: dict[int, tuple[float, int]]
-
-    def watch(self, found: Iterable[Row]) -> Iterator[Row]:
-        """Let rows pass and add them up."""
-        per_row = HOUR_MS / self.step_ms if self.kwh else 1.0
-        for row in found:
-            if row.value is not None and not row.quality:
-                day = datetime.fromtimestamp(row.start_ms / 1000, self.zone).toordinal()
-                total, count = self.sums.get(day, (0.0, 0))
-                self.sums[day] = (total + row.value * per_row, count + 1)
-            yield row
-
-    def means(self) -> dict[int, float]:
-        """Return the mean kW by local date (ordinal)."""
-        return {day: total / count for day, (total, count) in self.sums.items()}
-
-
 def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
     first = list(islice(found, PEEK))
     if not first and task.state_in is None:
@@ -103,7 +79,7 @@ def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
     days = None
     told: list[Line] = []
     if task.html is not None:
-        days = _Days(zone_of(task.zone), task.unit == "kwh", played.kept.step_ms, {})
+        days = Days(zone_of(task.zone), task.unit == "kwh", played.kept.step_ms)
         wanted = days.watch(wanted)
     for line in _lines(played, wanted, context, task):
         out.write(text(line))
@@ -111,7 +87,9 @@ def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
             told.append(line)
     if task.html is not None and days is not None:
         task.html.parent.mkdir(parents=True, exist_ok=True)
-        task.html.write_text(page(task.meter, told, days.means(), days.zone), encoding="utf-8")
+        currency = context.tariff.currency if context.tariff else "VND"
+        text_of = Text(words(task.lang), zone_of(task.zone), currency)
+        task.html.write_text(page(task.meter, told, days, text_of), encoding="utf-8")
 
 
 def _lines(played: Playback, wanted: Iterable[Row], context: AlertContext, task: Task) -> Iterator[Line]:

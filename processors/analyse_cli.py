@@ -37,6 +37,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state-out", type=Path, metavar="FILE", help="write a snapshot and end without a summary")
     parser.add_argument("--until", metavar="TS", help="take only rows that start before this instant")
     parser.add_argument("--html", type=Path, metavar="DIR", help="also a report with pictures per meter, one page each, into this folder")
+    parser.add_argument("--lang", choices=("vi", "en"), default="en", help="of the report (default %(default)s)")
     parser.add_argument("--jobs", type=int, metavar="N", help="so many files at once; default: one per core")
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from driftwatt.errors import ConfigError
@@ -39,6 +39,7 @@ class Task:
     state_out: Path | None
     until_ms: int | None
     html: Path | None
+    lang: Literal["vi", "en"]
 
 
 def tasks_of(arguments: argparse.Namespace) -> list[Task]:
@@ -83,6 +84,7 @@ def tasks_of(arguments: argparse.Namespace) -> list[Task]:
                 state_out=arguments.state_out,
                 until_ms=until_ms,
                 html=arguments.html / f"{source.stem}.html" if arguments.html else None,
+                lang=arguments.lang,
             )
         )
     return found

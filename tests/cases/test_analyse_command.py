@@ -144,9 +144,11 @@ def test_the_report_shows_every_event_with_a_picture_and_asks_nobody_for_anythin
     assert main(["analyse", str(csv), "--auto-answer", "72h", "--out", str(out), "--html", str(tmp_path / "pages")]) == 0
     page = (tmp_path / "pages" / "press <1>.html").read_text(encoding="utf-8")
     events = {line["event"] for line in _lines(out) if line["type"] == "waste"}
-    assert page.count("<svg") == len(events) > 0
+    assert page.count("<figure>") == len(events) > 0
     assert page.count('class="waste"') > 10
-    assert "press &lt;1&gt;" in page
+    assert "press &lt;1&gt;: waste in recorded data" in page
+    assert main(["analyse", str(csv), "--auto-answer", "72h", "--out", str(out), "--html", str(tmp_path / "pages"), "--lang", "vi"]) == 0
+    assert "lãng phí trong dữ liệu đã ghi" in (tmp_path / "pages" / "press <1>.html").read_text(encoding="utf-8")
     assert not any(word in page for word in ("http", "src=", "url(", "<script", "@import"))
 
 
