@@ -165,7 +165,8 @@ class Alert:
     """One alert, whole. Money is before VAT in `currency`; times are UTC milliseconds; powers are kW.
 
     `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
-    and `hours` for a day at the present rate. `unconfirmed` names the inputs whose source is not confirmed.
+    and `hours` for a day at the present rate. `priced` says at which prices `cost` came about: (tariff period, price per
+    kWh, kWh). `unconfirmed` names the inputs whose source is not confirmed.
     `shelved_until_ms` is set while `state` is `shelved`. `saving` follows a repair, `explained` names the meters
     behind an alert of the feeder tree, `below_floor` tells that its money is below what the plant wants to be sent.
     """
@@ -192,6 +193,7 @@ class Alert:
     factor: str = ""
     vat: float | None = None
     per_day: dict[str, float] = field(default_factory=dict)
+    priced: tuple[tuple[str, float, float], ...] = ()
     per_month_cost: Range | None = None
     provisional: bool = False
     days_learned: int = 0

@@ -210,6 +210,7 @@ def figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert
         factor=figures.factor,
         vat=figures.vat,
         per_day=figures.per_day,
+        priced=figures.priced,
         per_month_cost=month,
         provisional=finding.provisional,
         days_learned=finding.days_learned,

@@ -51,6 +51,7 @@ class Figures:
     factor: str
     vat: float | None
     unconfirmed: tuple[str, ...]
+    priced: tuple[tuple[str, float, float], ...]
 
 
 def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
@@ -75,6 +76,7 @@ def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
         schedule=", ".join(cost.schedules) if cost else "",
         factor=", ".join(emission.versions) if emission else "",
         vat=context.tariff.vat if context.tariff else None,
+        priced=tuple((*at, kwh_at) for at, kwh_at in sorted(cost.by_price.items())) if cost else (),
         unconfirmed=(*(cost.unconfirmed if cost else ()), *(emission.unconfirmed if emission else ())),
     )
 

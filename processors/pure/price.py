@@ -89,7 +89,8 @@ class PriceAt:
 class Cost:
     """What energy costs, before VAT, with the versions used, oldest first.
 
-    `unpriced_kwh` is the part that no tariff covers and that is not in `amount`; `by_period` splits the kWh.
+    `unpriced_kwh` is the part that no tariff covers and that is not in `amount`; `by_price` splits the kWh by
+    period and price.
     """
 
     amount: float
@@ -98,7 +99,7 @@ class Cost:
     schedules: tuple[str, ...] = ()
     unconfirmed: tuple[str, ...] = ()
     unpriced_kwh: float = 0.0
-    by_period: dict[Period, float] = field(default_factory=dict)
+    by_price: dict[tuple[Period, float], float] = field(default_factory=dict)
 
 
 class TariffBook:
@@ -160,7 +161,7 @@ class TariffBook:
     def cost_of(self, spread: Sequence[tuple[int, float]], *, step_ms: int = HOUR_MS) -> Cost:
         """Return what energy costs that is given as (start ms, kWh) of steps of `step_ms`, evenly spread within each."""
         used: dict[str, PriceAt] = {}
-        by_period: dict[Period, float] = {}
+        by_price: dict[tuple[Period, float], float] = {}
         amount = unpriced = 0.0
         for start_ms, kwh in spread:
             t_ms, end_ms = start_ms, start_ms + step_ms
@@ -173,9 +174,10 @@ class TariffBook:
                     unpriced += share
                     continue
                 amount += share * row.price
-                by_period[row.period] = by_period.get(row.period, 0.0) + share
+                priced = row.period, row.price
+                by_price[priced] = by_price.get(priced, 0.0) + share
                 used.setdefault(f"{row.version} {row.schedule}", row)
-        return Cost(amount, self.currency, unpriced_kwh=unpriced, by_period=by_period, **_versions(list(used.values())))
+        return Cost(amount, self.currency, unpriced_kwh=unpriced, by_price=by_price, **_versions(list(used.values())))
 
     def _first_ms(self) -> int:
         return self._price_starts[0] if self._price_starts else 1 << 62

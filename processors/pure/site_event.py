@@ -106,6 +106,9 @@ def _summed(site: Alert, parts: list[Alert], context: AlertContext, at_ms: int) 
     found = severity.of_money(month.value if month else None, medium=context.medium_per_month, high=context.high_per_month)
     kw = [(each, (each.actual_kw or 0.0) - (each.expected_kw or 0.0)) for each in parts]
     whole = sum(excess for _, excess in kw) or 1.0
+    priced: dict[tuple[str, float], float] = {}
+    for period, price, kwh in (row for each in parts for row in each.priced):
+        priced[period, price] = priced.get((period, price), 0.0) + kwh
     doubts = dict.fromkeys(doubt for each in parts for doubt in each.unconfirmed)
     return replace(
         site,
@@ -117,6 +120,7 @@ def _summed(site: Alert, parts: list[Alert], context: AlertContext, at_ms: int) 
         cost=_sum(each.cost for each in parts),
         co2e_kg=sum(each.co2e_kg or 0.0 for each in parts),
         per_day={**per_day, "hours": max(each.per_day.get("hours", 0.0) for each in parts)},
+        priced=tuple((*at, kwh) for at, kwh in sorted(priced.items())),
         per_month_cost=month,
         provisional=any(each.provisional for each in parts),
         unconfirmed=tuple(doubts),

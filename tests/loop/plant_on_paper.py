@@ -24,7 +24,7 @@ from processors.pure.calendar import DayCalendar, Shift
 from processors.pure.detector import Settings
 from processors.pure.interval_columns import EnergyColumns, energy_columns
 from processors.pure.maintenance import Maintenance, NotPlannedError, ended, planned
-from processors.pure.outputs import ExpectedPower, IntervalEnergy, Readiness
+from processors.pure.outputs import DriverHour, ExpectedPower, IntervalEnergy, Readiness
 from processors.pure.policy import MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, ScheduleVersion, TariffBook, Window
 
@@ -255,6 +255,9 @@ class PaperStore:
     def write_expected(self, points: Sequence[ExpectedPower]) -> None:
         """See SeriesStore."""
 
+    def write_drivers(self, hours: Sequence[DriverHour]) -> None:
+        """See SeriesStore."""
+
     def write_events(self, alerts: Sequence[Alert]) -> None:
         """See SeriesStore."""
 
@@ -406,7 +409,8 @@ def compressor_alert() -> Alert:
         expected_kw=4.1,
         actual_kw=11.2,
         excess_kwh=Range(460, 310, 610),
-        cost=Range(710_000, 480_000, 940_000),
+        cost=Range(711_822, 480_000, 944_000),
+        priced=(("normal", 1833.0, 255.7104), ("off_peak", 1190.0, 204.2896)),
         co2e_kg=303,
         tariff="vn-2025-manufacturing-22-110kv",
         schedule="vn-963-2026",

@@ -106,6 +106,7 @@ def test_the_sum_of_the_price_table_is_the_sum_of_its_rows(page: PaperPage) -> N
     table = page.ask(f"/alerts/{ALERT}?lang=en").text.split('class="panel pricing"')[1].split("</section>")[0]
     amounts = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+)\u00a0VND", table)]
     assert abs(sum(amounts[:-1]) - amounts[-1]) <= len(amounts)
+    assert amounts[-1] == round(compressor_alert().per_day["cost"]), "the figure that stands above"
 
 
 def test_live_values_carry_state_and_band(page: PaperPage) -> None:

@@ -89,6 +89,8 @@ def test_a_day_and_a_month_follow_the_present_rate() -> None:
     assert updated.per_day == {"kwh": pytest.approx(56.0), "hours": 8.0, "cost": pytest.approx(updated.cost.value / 14)}
     assert updated.per_month_cost.value == pytest.approx(updated.per_day["cost"] * DAYS_PER_MONTH)
     assert updated.per_month_cost.low == pytest.approx(updated.per_month_cost.value / 2)
+    assert sum(price * kwh for _, price, kwh in updated.priced) == pytest.approx(updated.cost.value)
+    assert sum(kwh for *_, kwh in updated.priced) == pytest.approx(14 * 56.0)
     assert updated.message_args["cost_per_month"] == updated.per_month_cost.value
     assert updated.opened_ms == alert.opened_ms < updated.updated_ms
 

@@ -85,7 +85,7 @@ def test_the_week_has_30_hours_of_peak_and_42_of_off_peak_in_both_schedules() ->
     for first in (date(2026, 3, 2), date(2026, 5, 4)):
         start = day_start_ms(HCM, first)
         cost = priced.cost_of([(start + hour * HOUR, 1.0) for hour in range(168)])
-        assert cost.by_period == pytest.approx({"peak": 30, "off_peak": 42, "normal": 96})
+        assert cost.by_price == pytest.approx({("peak", 3398): 30, ("off_peak", 1190): 42, ("normal", 1833): 96})
         assert cost.amount == pytest.approx(96 * 1833 + 42 * 1190 + 30 * 3398)
 
 
@@ -129,7 +129,7 @@ def test_before_the_first_price_there_is_no_cost() -> None:
     assert book().price_at(first - 1) is None
     assert book().cost_of_interval(first - HOUR // 2, first + HOUR // 2, 1.0) is None
     cost = book().cost_of([(first - HOUR // 2, 2.0)])
-    assert (cost.unpriced_kwh, cost.by_period) == (1.0, {"off_peak": 1.0})
+    assert (cost.unpriced_kwh, cost.by_price) == (1.0, {("off_peak", 1190): 1.0})
     empty = TariffBook(HCM, name="none", currency="VND", prices=[])
     assert empty.cost_of([(first, 3.0)]).unpriced_kwh == 3.0
 
