@@ -13,7 +13,7 @@ from processors.pure.board import Answer
 from processors.pure.commit import Aside, Commit, Deed, Kept
 from processors.pure.interval_columns import EnergyColumns
 from processors.pure.maintenance import Maintenance
-from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.outputs import DriverHour, ExpectedPower, IntervalEnergy
 from processors.pure.past import Move, Snapshot
 
 
@@ -32,6 +32,9 @@ class SeriesStore(Protocol):
 
     def write_expected(self, points: Sequence[ExpectedPower]) -> None:
         """Store what should have been drawn."""
+
+    def write_drivers(self, hours: Sequence[DriverHour]) -> None:
+        """Store what drove the use; the first of an hour stays."""
 
     def write_events(self, alerts: Sequence[Alert]) -> None:
         """Store the state of alerts that changed."""

@@ -49,6 +49,7 @@ class Writing:
         for write, points in (
             (self.store.write_intervals, products.intervals),
             (self.store.write_expected, products.expected),
+            (self.store.write_drivers, products.drivers),
             (self.store.write_events, products.events),
         ):
             for at, message in (await self._written(write, points)).items():

@@ -27,7 +27,7 @@ from driftwatt.readings import Quality, Reading
 from processors.adapters.influxql import InfluxQL, short
 from processors.pure import lines
 from processors.pure.interval_columns import EnergyColumns, energy_columns
-from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
+from processors.pure.outputs import MAX_REV_MS, DriverHour, ExpectedPower, IntervalEnergy
 from processors.pure.whole import whole_reading
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,10 @@ class InfluxStore:
     def write_expected(self, points: Sequence[ExpectedPower]) -> None:
         """See SeriesStore."""
         self._write(lines.expected_lines(self._site, points))
+
+    def write_drivers(self, hours: Sequence[DriverHour]) -> None:
+        """See SeriesStore."""
+        self._write(lines.driver_lines(self._site, hours))
 
     def write_events(self, alerts: Sequence[Alert]) -> None:
         """See SeriesStore."""

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from processors.pure.interval_columns import EnergyColumns, energy_columns
-from processors.pure.outputs import MAX_REV_MS, IntervalEnergy
+from processors.pure.outputs import MAX_REV_MS, DriverHour, IntervalEnergy
 
 ROLLUPS = ("1h", "1d")
 _COLUMNS = tuple(field.name for field in fields(IntervalEnergy) if field.name not in ("meter", "kind"))
@@ -41,6 +41,10 @@ class Rollups:
         for kind in ROLLUPS:
             rows = [_row(interval) for interval in intervals if interval.kind == kind]
             self._db.executemany(f"INSERT OR IGNORE INTO energy_{kind} VALUES ({_MARKS})", rows)  # noqa: S608 - closed list of kinds
+
+    def add_drivers(self, hours: Sequence[DriverHour]) -> None:
+        """Add hours of drivers; one that is there stays."""
+        self._db.executemany("INSERT OR IGNORE INTO drivers_1h VALUES (?, ?, ?, ?)", hours)
 
     def add_events(self, events: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
         """Add events (meter, t_ms, fields); a column appears when a field first does."""

@@ -30,7 +30,7 @@ from processors.adapters.shelves import Draft
 from processors.pure.columns import Floats, Times
 from processors.pure.flat import event_fields, event_times
 from processors.pure.interval_columns import INTERVAL_FIELDS, EnergyColumns, interval_values, intervals_of, newest, numbers
-from processors.pure.outputs import MAX_REV_MS, ExpectedPower, IntervalEnergy
+from processors.pure.outputs import MAX_REV_MS, DriverHour, ExpectedPower, IntervalEnergy
 from processors.pure.runs import between, merged
 from processors.pure.whole import whole_reading
 
@@ -103,6 +103,11 @@ class SqliteStore:
             shape = self._packing.shape(_EXPECTED)
             for each in points:
                 draft.add(self._packing.shelf("expected_15m", each.meter), each.start_ms, shape, each.w, (each.lo, each.hi))
+
+    def write_drivers(self, hours: Sequence[DriverHour]) -> None:
+        """See SeriesStore."""
+        with self._writing():
+            self._rollups.add_drivers(hours)
 
     def write_events(self, alerts: Sequence[Alert]) -> None:
         """See SeriesStore."""

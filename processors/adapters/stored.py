@@ -16,7 +16,7 @@ from processors.adapters.tables import StoredTables
 from processors.pure import export
 from processors.pure.interval_columns import EnergyColumns, energy_columns
 from processors.pure.lines import INTERVAL_NAMES
-from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.outputs import DriverHour, ExpectedPower, IntervalEnergy
 
 _FIELDS = {name: field for field, name in INTERVAL_NAMES.items() if field not in ("start_ms", "end_ms")}
 
@@ -41,7 +41,8 @@ def tables_of(plant: PlantFile, file: Path) -> Tables:
     with needing("processor"):
         from processors.adapters.influx_tables import InfluxTables  # noqa: PLC0415 - only plants with InfluxDB need it
 
-    return InfluxTables(plant.store, file.parent, plant.plant.id, [meter.id for meter in plant.meter])
+    meters, drivers = ([each.id for each in listed] for listed in (plant.meter, plant.driver))
+    return InfluxTables(plant.store, file.parent, plant.plant.id, meters, drivers)
 
 
 class StoredSeries:
@@ -95,6 +96,10 @@ class StoredSeries:
     def write_expected(self, points: Sequence[ExpectedPower]) -> NoReturn:
         """Refused."""
         self._refuse(points)
+
+    def write_drivers(self, hours: Sequence[DriverHour]) -> NoReturn:
+        """Refused."""
+        self._refuse(hours)
 
     def write_events(self, alerts: Sequence[Alert]) -> NoReturn:
         """Refused."""

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from driftwatt.readings import Reading
+from processors.pure.outputs import DriverHour
 
-QUARTER_MS, KEPT = 900_000, 100 * 96
+QUARTER_MS, QUARTERS, KEPT = 900_000, 4, 100 * 96
 """A hundred days are kept."""
 LONGEST_STEP_MS = 3_600_000
 """A total that was silent for longer is not spread over the hours between."""
@@ -33,19 +34,24 @@ Kind = Literal["temperature", "production"]
 
 @dataclass(slots=True)
 class Series:
-    """One driver: sum and count of its values by quarter-hour; `changed` since it was last kept."""
+    """One driver: sum and count of its values by quarter-hour; `changed` since it was last kept.
+
+    `fresh` tells of a new quarter-hour since `hours` was asked, `told` up to which hour it answered.
+    """
 
     kind: Kind
     quarters: dict[int, tuple[float, float]] = field(default_factory=dict)
     last: tuple[int, float] | None = None
     changed: bool = False
+    fresh: bool = False
+    told: int = 0
 
     def add(self, t_ms: int, value: float) -> None:
         """Take a value that stands for the time just before `t_ms`: a temperature, or units made."""
         key = (t_ms - 1) // QUARTER_MS
         total, count = self.quarters.get(key, (0.0, 0.0))
         if key not in self.quarters:
-            self.changed = True
+            self.changed = self.fresh = True
             while len(self.quarters) >= KEPT:
                 del self.quarters[min(self.quarters)]
         self.quarters[key] = total + value, count + 1
@@ -69,6 +75,20 @@ class Series:
         known = [self.quarters[key][0] for key in keys if key in self.quarters]
         return sum(known), len(known) / len(keys)
 
+    def hours(self, driver: str) -> list[DriverHour]:
+        """Return the hours that are over since this was last asked, oldest first: a value of a later one is there."""
+        if not self.fresh:
+            return []
+        self.fresh = False
+        newest, out = max(self.quarters) // QUARTERS, []
+        for hour in range(max(self.told, min(self.quarters) // QUARTERS), newest):
+            known = [each for key in range(QUARTERS * hour, QUARTERS * (hour + 1)) if (each := self.at(key * QUARTER_MS)) is not None]
+            if known:
+                value = sum(known) / len(known) if self.kind == "temperature" else sum(known)
+                out.append(DriverHour(driver, hour * QUARTERS * QUARTER_MS, value, len(known) / QUARTERS))
+        self.told = newest
+        return out
+
     def dump(self) -> bytes:
         """Return what is known as bytes."""
         self.changed = False
@@ -83,6 +103,7 @@ class Series:
         except (zlib.error, struct.error):
             return
         self.quarters = {key: (total, count) for key, total, count in rows if key >= 0}
+        self.fresh = bool(self.quarters)
         for key, t_ms, count in rows:
             if key < 0 <= t_ms:
                 self.last = int(t_ms), count
@@ -126,12 +147,16 @@ class Drivers:
         else:
             line.add(t_ms, value)
 
+    def hours(self) -> list[DriverHour]:
+        """Return the hours of all drivers that are over since this was last asked, of a new life once more: a store keeps the first."""
+        return [hour for driver, line in self.series.items() for hour in line.hours(driver)]
+
     def inherit(self, before: Drivers | None) -> None:
         """Go on with what was known before the plant file was read again."""
         for driver, line in (before.series if before else {}).items():
             mine = self.series.get(driver)
             if mine is not None and mine.kind == line.kind and not mine.quarters:
-                mine.quarters, mine.last, mine.changed = line.quarters, line.last, True
+                mine.quarters, mine.last, mine.changed, mine.told = line.quarters, line.last, True, line.told
 
     def parts(self) -> dict[tuple[str, str], bytes]:
         """Return what has to be kept, as parts of the state beside those of the meters."""

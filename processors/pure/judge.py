@@ -25,7 +25,7 @@ from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
 from processors.pure.maintenance import Maintenance, policy_with
-from processors.pure.outputs import Advice, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
+from processors.pure.outputs import Advice, DriverHour, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from processors.pure.parts import Parts
 from processors.pure.past import DAY_MS, NEWEST, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
@@ -45,6 +45,7 @@ class Products:
     intervals: list[IntervalEnergy] = field(default_factory=list)
     expected: list[ExpectedPower] = field(default_factory=list)
     alerts: dict[str, Alert] = field(default_factory=dict)
+    drivers: list[DriverHour] = field(default_factory=list)
     events: list[Alert] = field(default_factory=list)
     readiness: list[Readiness] = field(default_factory=list)
     advice: list[Advice] = field(default_factory=list)
@@ -224,6 +225,7 @@ class Judge:
 
         A meter that was not heard since `started_ms` is given the usual time before its silence is news; in a shutdown it is none.
         """
+        products.drivers += self._drivers.hours() if self._drivers else ()
         told = alerts.silent_meters(self.book)
         self._change(alerts.on_edges(self.book, edges.lost, at_ms=now_ms, context=self.context), products)
         for meter, policy in self.policies.items():

@@ -13,7 +13,7 @@ from functools import lru_cache
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.pure.flat import event_fields, event_times
-from processors.pure.outputs import ExpectedPower, IntervalEnergy
+from processors.pure.outputs import DriverHour, ExpectedPower, IntervalEnergy
 
 INTERVAL_INTEGERS = frozenset({"start_ms", "end_ms", "q", "rev"})
 INTERVAL_NAMES = {field.name: "q" if field.name == "quality" else field.name for field in fields(IntervalEnergy)}
@@ -52,6 +52,11 @@ def expected_lines(site: str, points: Iterable[ExpectedPower]) -> list[str]:
         f"expected_15m,meter={point.meter},site={site} w={float(point.w)!r},lo={float(point.lo)!r},hi={float(point.hi)!r} {point.start_ms}"
         for point in points
     ]
+
+
+def driver_lines(site: str, hours: Iterable[DriverHour]) -> list[str]:
+    """Return one line an hour; the driver's id stands where a meter's would."""
+    return [f"drivers_1h,meter={each.driver},site={site} value={each.value!r},coverage={each.coverage!r} {each.start_ms}" for each in hours]
 
 
 def event_lines(site: str, alerts: Sequence[Alert]) -> list[str]:

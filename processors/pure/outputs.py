@@ -40,6 +40,15 @@ class IntervalEnergy:
     rev: int = 0
 
 
+class DriverHour(NamedTuple):
+    """A driver in the hour from `start_ms` on: mean temperature in °C or units made, and the share 0…1 of it that is known."""
+
+    driver: str
+    start_ms: int
+    value: float
+    coverage: float
+
+
 class ExpectedPower(NamedTuple):
     """What a meter should draw in the quarter-hour from `start_ms` on, in W, with its 90 % band."""
 

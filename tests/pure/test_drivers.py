@@ -14,6 +14,7 @@ from processors.policies import drivers, policies
 from processors.pure import detector
 from processors.pure.drivers import KEPT, QUARTER_MS, Driven, Drivers, Series
 from processors.pure.judge import Judge
+from processors.pure.outputs import DriverHour
 from processors.pure.past import plan_of
 from tests.loop.plant_on_paper import plant_file
 from tests.support.loads import Load
@@ -42,6 +43,22 @@ def test_a_reset_counts_nothing_and_a_long_silence_is_unknown() -> None:
     assert (line.at(0), line.at(QUARTER_MS)) == (20.0, 5.0)
     assert line.at(10_000_000) is None
     assert line.units(0, 2 * QUARTER_MS) == (25.0, 1.0)
+
+
+def test_an_hour_is_told_once_it_is_over_with_the_share_of_it_that_is_known() -> None:
+    line, hour = Series("production"), 4 * QUARTER_MS
+    for at in (0, 1, 2):  # 100 units in three of the quarter-hours
+        line.add(at * QUARTER_MS + 1, 100.0)
+    assert line.hours("pieces") == []
+    line.add(hour + 1, 50.0)
+    assert line.hours("pieces") == [DriverHour("pieces", 0, 300.0, 0.75)]
+    assert line.hours("pieces") == []
+    line.add(5 * hour + 1, 7.0)  # hours of which nothing is known are not told
+    assert line.hours("pieces") == [DriverHour("pieces", hour, 50.0, 0.25)]
+    warm = Series("temperature")
+    for at, value in enumerate((20.0, 30.0, 10.0, 40.0, 0.0)):
+        warm.add(at * QUARTER_MS + 1, value)
+    assert warm.hours("outdoor") == [DriverHour("outdoor", 0, 25.0, 1.0)]
 
 
 def test_what_is_known_survives_as_bytes_and_damage_is_nothing_known() -> None:
