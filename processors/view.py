@@ -109,7 +109,8 @@ class PlantView:
     """The plant as the pages see it: files, live board, alerts, and today's stored figures kept at hand.
 
     `staged` is a plant whose meters are all simulated or recorded. Only there the page follows the past that is being
-    filled in; where one meter is real it shows now, however much an edge has still to send.
+    filled in; where one meter is real it shows now, however much an edge has still to send. `has_past` tells whether the
+    store held something at the start, None while that is not known.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class PlantView:
         self.zone = ZoneInfo(plant.plant.timezone)
         self.board, self.book, self.clock = board, book, clock
         self.today: dict[str, Span] = {}
+        self.has_past: bool | None = None
         self._store = store
         self._asked_ms = self._behind_ms = 0
         self.follow(plant, policies)
@@ -200,6 +202,8 @@ class PlantView:
     async def refresh(self, *, meters: Iterable[str] | None = None) -> None:
         """Load today's stored figures anew. Raises Unavailable when the store does not answer."""
         start_ms, end_ms = self.day_bounds(self.now_ms())
+        if self.has_past is None:
+            self.has_past = await asyncio.to_thread(self._has_past, start_ms)
         tails = {meter.id for meter in self.incomers}
         for meter in meters or self.meters:
             self.today[meter] = await self.span(meter, start_ms, end_ms, tail=meter in tails)
@@ -252,6 +256,10 @@ class PlantView:
             tail=self._tail(meter, max(closed_ms, now_ms - 2 * 3_600_000), now_ms) if tail and live else (),
             base=after,
         )
+
+    def _has_past(self, until_ms: int) -> bool:
+        """Whether anything was stored in the week before an instant; a plant that starts again is not a new one."""
+        return any(self._store.intervals("1h", meter, until_ms - 7 * DAY_MS, until_ms) for meter in tuple(self.meters))
 
     def _first_count(self, meter: str, from_ms: int, to_ms: int) -> tuple[int, float] | None:
         """Where the counter stood first in a span; it is nearly always found in the first minutes, which are asked alone."""

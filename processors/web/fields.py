@@ -47,10 +47,10 @@ def _revision(alerts: Sequence[Alert], windows: Sequence[Maintenance]) -> str:
 
 
 def is_first_run(view: PlantView) -> bool:
-    """Tell whether nothing is known yet: no reading of a listed meter, nothing stored today, no past being filled in."""
+    """Tell whether nothing is known yet: no reading of a listed meter, nothing stored, no past being filled in."""
     snapshot = view.board.snapshot()
-    known = any(now.reading for now in snapshot.meters.values()) or any(span.intervals for span in view.today.values())
-    return not known and snapshot.progress is None
+    known = any(now.reading for now in snapshot.meters.values()) or any(span.intervals or span.base for span in view.today.values())
+    return not known and not view.has_past and snapshot.progress is None
 
 
 def counts(alerts: Sequence[Alert]) -> tuple[int, int]:

@@ -309,11 +309,24 @@ def test_before_the_first_reading_the_page_explains_what_to_do() -> None:
     def nothing(page: PaperPage) -> None:
         page.board.meters = {}
         page.store.intervals = lambda *_: []  # type: ignore[method-assign]
+        page.store.readings = lambda *_: []  # type: ignore[method-assign]
 
     with PaperPage(change=nothing) as page:
         text = page.ask("/?lang=en").text
         assert "No meter yet" in text
         assert "driftwatt collect edge.toml" in text
+
+
+def test_a_plant_that_starts_again_before_any_reading_of_the_day_is_not_a_new_one() -> None:
+    def yesterday(page: PaperPage) -> None:
+        page.board.meters = {}
+        midnight_ms = at("2026-11-19 00:00")
+        known = page.store.intervals
+        page.store.intervals = lambda kind, meter, from_ms, to_ms: known(kind, meter, from_ms, min(to_ms, midnight_ms))  # type: ignore[method-assign]
+        page.store.readings = lambda *_: []  # type: ignore[method-assign]
+
+    with PaperPage(change=yesterday) as page:
+        assert "No meter yet" not in page.ask("/?lang=en").text
 
 
 def test_a_page_open_to_the_network_needs_users() -> None:
