@@ -6,11 +6,13 @@ import argparse
 import io
 import os
 import sys
+from contextlib import nullcontext
 from importlib.metadata import entry_points
 
 from driftwatt import __version__
 from driftwatt.commands import GROUP, Command
 from driftwatt.errors import ConfigError, ConfigErrors, DriftwattError, MissingExtra
+from driftwatt.extras import needing
 
 
 def commands(only: str | None = None) -> dict[str, Command]:
@@ -55,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         known = commands(words[0] if words else None)
         chosen = parser(known).parse_args(arguments)
-        return known[chosen.command].run(chosen)
+        command = known[chosen.command]
+        with needing(command.extra) if command.extra else nullcontext():
+            return command.run(chosen)
     except DriftwattError as error:
         print(f"driftwatt: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError | ConfigErrors) else 3 if isinstance(error, MissingExtra) else 1

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from driftwatt.commands import Command
 from driftwatt.errors import ConfigError
-from driftwatt.extras import needing
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +22,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from driftwatt.adapters import logs
 
-    with needing("all"):
-        import driftwatt.adapters.broker  # noqa: F401  # tells at once when the extra is missing
     logs.setup(verbose=arguments.verbose)
     host, port = listen_address(arguments.listen)
     return asyncio.run(_serve(host, port, arguments.password_file))
@@ -64,4 +61,5 @@ BROKER = Command(
     ),
     configure=_configure,
     run=_run,
+    extra="all",
 )

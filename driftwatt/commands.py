@@ -9,6 +9,8 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from driftwatt.extras import Extra
+
 GROUP = "driftwatt.commands"
 
 
@@ -24,7 +26,7 @@ class Command:
     """One sub-command: its one-line summary, examples for `--help`, arguments, and what it does.
 
     `run` returns the exit code: 0 fine, 1 the answer is no or work failed, 2 configuration or usage,
-    3 an extra is missing, 130 interrupted.
+    3 an extra is missing, 130 interrupted. `extra` is what it cannot do without.
     """
 
     name: str
@@ -32,3 +34,4 @@ class Command:
     examples: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    extra: Extra | None = None

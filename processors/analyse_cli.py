@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from driftwatt.commands import Command
-from driftwatt.extras import needing
 
 ABOUT = """\
 Input: CSV with a header; columns timestamp (ISO 8601 with Z or offset, start of the interval) and value, optional
@@ -42,8 +41,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with needing("processor"):
-        from processors.analyse import run
+    from processors.analyse import run
+
     return run(arguments)
 
 
@@ -57,4 +56,5 @@ ANALYSE = Command(
     ),
     configure=_arguments,
     run=_run,
+    extra="processor",
 )

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from driftwatt.commands import Command
-from driftwatt.extras import needing
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,10 +17,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with needing("processor"):
-        from processors.app import run
     from driftwatt.adapters import logs
     from driftwatt.clock import SystemClock
+    from processors.app import run
 
     logs.setup(verbose=arguments.verbose)
     return run(arguments.file, clock=SystemClock(), history=arguments.history, once=arguments.once, bar=sys.stderr.isatty())
@@ -33,4 +31,5 @@ PROCESS = Command(
     examples="  driftwatt process plant.toml\n  driftwatt process plant.toml --history last-year.jsonl",
     configure=_arguments,
     run=_run,
+    extra="processor",
 )

@@ -48,4 +48,5 @@ EXPORT = Command(
     " --to 2026-11-25T07:00:00+07:00 --format jsonl",
     configure=_arguments,
     run=_run,
+    extra="processor",
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from driftwatt.commands import Command
-from driftwatt.extras import needing
 
 if TYPE_CHECKING:
     from processors.pure.commit import Aside
@@ -37,9 +36,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
         return _list(arguments)
-    with needing("processor"):
-        from processors.app import errand
     from driftwatt.clock import SystemClock
+    from processors.app import errand
 
     request: dict[str, Any] = {"do": arguments.action}
     request |= {"meters": [arguments.meter]} if arguments.meter else {}
@@ -94,4 +92,5 @@ QUARANTINE = Command(
     "  driftwatt quarantine plant.toml drop --reason future --json",
     configure=_arguments,
     run=_run,
+    extra="processor",
 )

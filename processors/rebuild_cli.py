@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from driftwatt.commands import Command
-from driftwatt.extras import needing
 
 ABOUT = """\
 A meter's state follows from a snapshot, the readings stored since, and what people answered since. rebuild makes it again from the
@@ -32,12 +31,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with needing("processor"):
-        from processors.pure.export import instant
     from zoneinfo import ZoneInfo
 
     from config.loader import load_plant
     from driftwatt.errors import ConfigError
+    from processors.pure.export import instant
 
     plant = load_plant(arguments.file)
     from_ms = instant(arguments.begin, ZoneInfo(plant.plant.timezone), "--from") if arguments.begin else None
@@ -89,4 +87,5 @@ REBUILD = Command(
     examples="  driftwatt rebuild plant.toml --compare\n  driftwatt rebuild plant.toml --from 2026-10-05 --meter compressor-1",
     configure=_arguments,
     run=_run,
+    extra="processor",
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from driftwatt.clock import SystemClock
 from driftwatt.commands import Command
-from driftwatt.extras import needing
 
 ABOUT = """\
 Writes PLANT_MONTH.html (two A4 pages, prints from any browser, needs no network), .csv and .json into a folder, or one
@@ -28,8 +27,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with needing("processor"):
-        from processors.report import Wish, as_object, write
+    from processors.report import Wish, as_object, write
 
     wish = Wish(arguments.month, arguments.lang)
     if arguments.json:
@@ -48,4 +46,5 @@ REPORT = Command(
     "  driftwatt report plant.toml --month 2026-11 --json | jq .total.kwh",
     configure=_arguments,
     run=_run,
+    extra="processor",
 )
