@@ -112,6 +112,7 @@ class _Plant:
         with self._opened():
             try:
                 await self._pipeline.begin()
+                daemon.settle()
                 await self._with_page(history, once=once, bar=bar)
             finally:
                 await self._broker.leave()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from driftwatt.errors import PartialWrite
@@ -17,6 +18,7 @@ from processors.pure.commit import SetAside
 from processors.pure.intake import DAY_MS, Intake, Taken
 from processors.pure.judge import Products
 
+_METER, _T_MS = attrgetter("meter"), attrgetter("t_ms")
 log = logging.getLogger(__name__)
 
 
@@ -34,8 +36,9 @@ class Writing:
         again = [reading for at, reading in enumerate(taken.again, len(taken.readings)) if at not in rejected]
         books = taken.commit.books
         for what, stored in ((word, accepted), ("replayed", again)):
-            for (meter, day), count in Counter((reading.meter, reading.t_ms // DAY_MS) for reading in stored).items():
-                books[meter, intake.day(day * DAY_MS), what] += count
+            for day, meters in _by_day(stored):
+                for meter, count in Counter(meters).items():
+                    books[meter, intake.day(day * DAY_MS), what] += count
         for at, message in rejected.items():
             reading, counted = (taken.readings + taken.again)[at], at < len(taken.readings)
             raw = row_bytes(reading).decode()
@@ -64,3 +67,16 @@ class Writing:
         except PartialWrite as partial:
             return partial.rejected
         return {}
+
+
+def _by_day(readings: Sequence[Reading]) -> Iterator[tuple[int, Iterable[str]]]:
+    """Yield the UTC days of readings, each with the meters of its readings; nearly always it is one."""
+    times = list(map(_T_MS, readings))
+    days = range(min(times) // DAY_MS, max(times) // DAY_MS + 1) if times else range(0)
+    if len(days) == 1:
+        yield days[0], map(_METER, readings)
+        return
+    found: dict[int, list[str]] = {}
+    for reading in readings:
+        found.setdefault(reading.t_ms // DAY_MS, []).append(reading.meter)
+    yield from found.items()

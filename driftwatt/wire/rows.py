@@ -57,11 +57,13 @@ def _reading() -> core_schema.CoreSchema:
         _field("doubt", doubt, "q"),
         _field("duration_ms", core_schema.with_default_schema(_of(Duration), default=0), "d"),
         _field("clock", core_schema.with_default_schema(_of(CLOCKS), default="ok"), "c"),
-        # No value is good for this field: a row with one of these keys is no plain reading.
-        _field("encoded", core_schema.with_default_schema(core_schema.is_instance_schema(_Nothing), default=None), [["f"], ["x"], ["k"]]),
+        # No value is good for this field: it stands in no row, and always is None.
+        _field("encoded", core_schema.with_default_schema(core_schema.is_instance_schema(_Nothing), default=None), "x"),
     ]
     names = [field["name"] for field in fields]
-    return core_schema.dataclass_schema(Reading, core_schema.dataclass_args_schema("Reading", fields), names, slots=True)
+    # A row with any other key is no plain reading.
+    arguments = core_schema.dataclass_args_schema("Reading", fields, extra_behavior="forbid")
+    return core_schema.dataclass_schema(Reading, arguments, names, slots=True)
 
 
 class _Nothing:
@@ -72,5 +74,5 @@ def _of(kind: Any) -> core_schema.CoreSchema:
     return TypeAdapter(kind).core_schema
 
 
-def _field(name: str, schema: core_schema.CoreSchema, key: str | list[list[str | int]]) -> core_schema.DataclassField:
+def _field(name: str, schema: core_schema.CoreSchema, key: str) -> core_schema.DataclassField:
     return core_schema.dataclass_field(name, schema, validation_alias=key)

@@ -85,7 +85,7 @@ def _apply(batch: Batch, upto: int, end: int) -> Apply:
     else:
         rows, bad = tuple(_after(batch.rows, upto)), tuple(entry for entry in batch.bad if entry[0] > upto)
         taken = end - upto
-    readable = sum(row.count if isinstance(row, Removed) else 1 for _, row in rows)
+    readable = len(rows) + sum([row.count - 1 for _, row in rows if isinstance(row, Removed)])
     return Apply(batch.edge, batch.epoch, rows, end, bad, taken - readable)
 
 

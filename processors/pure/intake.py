@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import cast
 
 from driftwatt.clock import utc_day
 from driftwatt.errors import UnknownMajor, WireError
@@ -23,6 +25,8 @@ DAY_MS = 86_400_000
 MAX_LEDGER_LINES = 20_000
 MAX_EPOCHS = 64
 """Epochs remembered per edge beside those that it says it holds."""
+_ONLY_READINGS = frozenset((Reading,))
+_METER, _T_MS = attrgetter("meter"), attrgetter("t_ms")
 
 
 @dataclass(slots=True)
@@ -135,7 +139,10 @@ class Intake:
         books = taken.commit.books
         readings = taken.again if action.replay else taken.readings
         rows = taken.rows.setdefault(action.edge, [])
-        for _, row in action.rows:
+        usual = self._usual(action, now_ms + FUTURE_MS)
+        readings += usual
+        rows += usual
+        for _, row in () if usual else action.rows:
             if isinstance(row, Removed):
                 if not action.replay:
                     books[NOBODY, self.day(now_ms), row.why] += row.count
@@ -155,6 +162,14 @@ class Intake:
         if not action.replay and action.unreadable:
             books[NOBODY, self.day(now_ms), "quarantined"] += action.unreadable
             books[NOBODY, self.day(now_ms), "unreadable"] += action.unreadable
+
+    def _usual(self, action: Apply, latest_ms: int) -> list[Reading]:
+        """Return the rows where nothing is to be said of any of them, as is usual: all are readings to be stored. Else none."""
+        if not _ONLY_READINGS.issuperset(type(row) for _, row in action.rows):
+            return []
+        rows = cast("list[Reading]", [row for _, row in action.rows])
+        ours = all(self.owners.get(meter, NOBODY) in (None, action.edge) for meter in set(map(_METER, rows)))
+        return rows if ours and max(map(_T_MS, rows), default=0) <= latest_ms else []
 
     def _set_aside_row(self, row: Reading, action: Apply, why: str, taken: Taken, now_ms: int) -> None:
         meter = row.meter if why == "future" else NOBODY

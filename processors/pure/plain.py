@@ -25,9 +25,9 @@ class Run:
     """A meter whose readings are plain and have the registers of the first one. Made by `begin`."""
 
     __slots__ = (
-        "_absent", "_account", "_at_change", "_began", "_changed", "_changed_ms", "_counter", "_export_wh", "_gap_ms", "_has_power",
-        "_import_wh", "_most_ms", "_others", "_per_ms", "_pick", "_places", "_power_ms", "_readings", "_run_wh", "_seen_ms", "_sign",
-        "_since_ms", "_t_ms", "_until_ms", "_value", "_w",
+        "_absent", "_account", "_at_change", "_began", "_changed_ms", "_counter", "_export_wh", "_first", "_first_ms", "_gap_ms",
+        "_has_power", "_import_wh", "_most_ms", "_per_ms", "_pick", "_places", "_power_ms", "_readings", "_run_wh", "_second", "_second_ms",
+        "_seen_ms", "_sign", "_since_ms", "_t_ms", "_third", "_third_ms", "_until_ms", "_value", "_w",
     )  # fmt: skip
 
     def __init__(self, energy: Energy, account: Account, counter: Counter, policy: MeterPolicy, like: Reading) -> None:
@@ -40,44 +40,53 @@ class Run:
         self._at_change, self._readings = energy.basis.at_change, 0
         self._power_ms, self._w, self._since_ms, self._run_wh, self._import_wh, self._export_wh = energy.integral
         name, *names = registers(policy.sign)
-        pairs = [(place, each) for place, each in enumerate(energy.followers) if each is not None and names[place] in like.values]
-        self._places = [place for place, _ in pairs]
-        self._others = tuple(each.value for _, each in pairs)
-        self._changed = [each.changed_ms for _, each in pairs]
+        followed = [each if other in like.values else None for other, each in zip(names, energy.followers, strict=True)]
+        self._places = [place for place, each in enumerate(followed) if each is not None]
+        # A register that is not there is taken for the import counter once more: nothing looks at what comes of it.
+        (self._first, self._first_ms), (self._second, self._second_ms), (self._third, self._third_ms) = (
+            (each.value, each.changed_ms) for each in (one or counter for one in followed)
+        )
         self._has_power = _POWER in like.values
-        told = (name, _POWER if self._has_power else name, *(names[place] for place in self._places))
-        self._pick = itemgetter(*told)
-        self._absent = tuple(each for each in (_POWER, *names) if each not in told)
+        told = (other if each is not None else name for other, each in zip(names, followed, strict=True))
+        self._pick = itemgetter(name, _POWER if self._has_power else name, *told)
+        there = {_POWER if self._has_power else name, *(names[place] for place in self._places)}
+        self._absent = tuple(each for each in (_POWER, *names) if each not in there)
 
     @property
     def seen_ms(self) -> int:
         """The newest reading taken."""
         return max(self._seen_ms, self._t_ms)
 
-    def take(self, reading: Reading) -> bool:
+    def take(self, reading: Reading) -> bool:  # noqa: C901, PLR0911 – for every reading of a plant: steps in one place cost half of calls
         """Take a reading. Returns False, with nothing changed, when it needs care or has other registers."""
         t_ms, values = reading.t_ms, reading.values
         if reading.doubt or reading.clock != "ok" or not self._seen_ms < t_ms < self._until_ms:
             return False
         try:
-            told = self._pick(values)
+            value, w, first, second, third = self._pick(values)
         except KeyError:
             return False
-        value = told[0]
         step_ms, gain = t_ms - self._t_ms, value - self._value
         most = self._per_ms * (step_ms + BURST_MS)
         if not 0 <= gain <= most or value > LARGEST or not 0 < step_ms <= self._most_ms:
             return False
-        stands = not gain and t_ms - self._changed_ms > self._gap_ms
-        if stands or (self._absent and any(name in values for name in self._absent)):
+        if not gain and t_ms - self._changed_ms > self._gap_ms:
             return False
-        others = told[2:]
-        if others != self._others and not self._follow(others, t_ms, most):
+        one, two, three = first - self._first, second - self._second, third - self._third
+        if not (0 <= one <= most and 0 <= two <= most and 0 <= three <= most) or first > LARGEST or second > LARGEST or third > LARGEST:
+            return False
+        if self._absent and any(name in values for name in self._absent):
             return False
         if self._has_power:
-            self._integrate(t_ms, told[1] if self._sign > 0 else -told[1])
-        self._t_ms, self._value = t_ms, value
+            self._integrate(t_ms, w if self._sign > 0 else -w)
+        self._t_ms, self._value, self._first, self._second, self._third = t_ms, value, first, second, third
         self._readings += 1
+        if one:
+            self._first_ms = t_ms
+        if two:
+            self._second_ms = t_ms
+        if three:
+            self._third_ms = t_ms
         if gain:
             self._changed_ms, self._at_change = t_ms, self._import_wh
         return True
@@ -90,8 +99,9 @@ class Run:
         after = Counter(t_ms, self._value, counter.base, counter.ref, self._changed_ms)
         followers, watch = list(began.followers), began.watch
         imported, *others = account.totals
-        for place, value, changed_ms in zip(self._places, self._others, self._changed, strict=True):
-            before = followers[place]
+        now = (self._first, self._first_ms), (self._second, self._second_ms), (self._third, self._third_ms)
+        for place in self._places:
+            before, (value, changed_ms) = followers[place], now[place]
             assert before is not None
             followers[place] = Counter(t_ms, value, before.base, before.ref, changed_ms)
         others = [was if one is None else _more(was, one.total) for one, was in zip(followers, others, strict=True)]
@@ -112,20 +122,6 @@ class Run:
             began.serial,
             t_ms + self._gap_ms,
         )  # fmt: skip
-
-    def _follow(self, others: tuple[float, ...], t_ms: int, most: float) -> bool:
-        """Take the other counters, all of them or none."""
-        moved = []
-        for place, value in enumerate(others):
-            before = self._others[place]
-            if value != before:
-                if not 0 <= value - before <= most or value > LARGEST:
-                    return False
-                moved.append(place)
-        for place in moved:
-            self._changed[place] = t_ms
-        self._others = others
-        return True
 
     def _integrate(self, t_ms: int, w: float) -> None:
         """Take power, as `power.integrate` does."""

@@ -19,6 +19,7 @@ from processors.pure import detector, engine
 from processors.pure.energy_state import Energy
 from processors.pure.judge import Judge
 from processors.pure.outputs import IntervalEnergy
+from processors.pure.parts import Parts
 from processors.pure.policy import MeterPolicy
 from tests.support.plant_bench import EPOCH
 
@@ -59,7 +60,7 @@ def judge_with_learned_meters(folder: Path, names: Sequence[str], start_ms: int)
     known = policies(plant, folder, now_ms=start_ms)
     judge = Judge(dict(known), alert_context(plant, known))
     learned = _learned(known[names[0]], start_ms)
-    judge.restore({name: engine.parts(engine.State(name, Energy(), learned)) for name in names}, {})
+    judge.restore({name: Parts().changed(engine.State(name, Energy(), learned)) for name in names}, {})
     return judge
 
 
