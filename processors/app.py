@@ -135,7 +135,7 @@ class _Plant:
             state = SqliteState(self._folder.state)
             opened.callback(state.close)
             self._pipeline = self._compose(store, state)
-            self._broker.alerts = self._pipeline.alerts
+            self._broker.alerts = self._pipeline.people.alerts
             opened.callback(self._pipeline.keeping.stop)
             opened.callback(self._pipeline.storing.stop)
             yield
@@ -161,12 +161,17 @@ class _Plant:
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         gauges = Gauges(self._pipeline, self._folder.state, lambda: (self._inbox.bytes, self._inbox.let_go))
         view = PlantView(
-            self._plant, store=self._pipeline.store, board=self._board, book=self._pipeline, policies=self._policies, clock=self._clock
+            self._plant,
+            store=self._pipeline.store,
+            board=self._board,
+            book=self._pipeline.people,
+            policies=self._policies,
+            clock=self._clock,
         )
         web = self._web(view, gauges)
         page = Page(web, *_listen(self._plant.web.listen))
         print(f"page: {page.address}", flush=True)
-        await self._pipeline.audit("processor", "started", __version__)
+        await self._pipeline.people.audit("processor", "started", __version__)
         beside = (
             self._write_status(),
             keep_house(self._pipeline, self._plant.plant.timezone, self._plant.store.raw_retention),
@@ -195,7 +200,7 @@ class _Plant:
         settings, folder = self._plant.web, self._file.parent
         accounts = _accounts(self._plant, {user.name: user.password.reveal(folder) for user in settings.user})
         scraper = settings.metrics_token.reveal(folder) if settings.metrics_token else ""
-        return build(view, accounts=accounts, gauges=gauges.read, audit=self._pipeline.audit, scraper=scraper)
+        return build(view, accounts=accounts, gauges=gauges.read, audit=self._pipeline.people.audit, scraper=scraper)
 
     async def _work(self, group: asyncio.TaskGroup, history: Path | None, *, once: bool, bar: bool) -> None:
         await self._broker.choose(group)
@@ -227,9 +232,9 @@ class _Plant:
                 await self._pipeline.between(partial(rereading.apply, self._pipeline, view, fresh))
             except DriftwattError as error:
                 rereading.refused(self._pipeline, error)
-                await self._pipeline.audit("processor", "config_refused", str(error))
+                await self._pipeline.people.audit("processor", "config_refused", str(error))
             else:
-                await self._pipeline.audit("processor", "config_followed", ", ".join(fresh.waiting))
+                await self._pipeline.people.audit("processor", "config_followed", ", ".join(fresh.waiting))
                 self._plant = fresh.plant
                 self._inbox.named = frozenset(edge for edge in fresh.owners().values() if edge)
                 sessions.follow(_accounts(fresh.plant, fresh.passwords))

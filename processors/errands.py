@@ -21,7 +21,7 @@ async def obey(pipeline: Pipeline, request: dict[str, Any], between: Between) ->
     done = await _obey(pipeline, request, between)
     if not request.get("compare"):
         asked = {key: value for key, value in request.items() if key != "do" and value is not None}
-        await pipeline.audit("command", str(request["do"]), json.dumps({"asked": asked, "done": done}, separators=(",", ":")))
+        await pipeline.people.audit("command", str(request["do"]), json.dumps({"asked": asked, "done": done}, separators=(",", ":")))
     return done
 
 

@@ -17,25 +17,24 @@ from typing import TypeVar
 
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock, StepWatch
-from driftwatt.errors import Refused, Unavailable, WireError
+from driftwatt.errors import WireError
 from driftwatt.topics import topic
 from driftwatt.wire import Ack, Hello, from_bytes, to_bytes
 from processors.alarms import Alarm, renew
 from processors.between import Errands
 from processors.live import Board
 from processors.patience import Patience
+from processors.people import People
 from processors.ports import Link, Mail, Message, SeriesStore, StateFile
 from processors.pure import delivery
-from processors.pure.alerts import NotPossibleError
-from processors.pure.board import Answer
-from processors.pure.commit import NOBODY, Commit, Deed, Kept
+from processors.pure.commit import NOBODY, Commit, Kept
 from processors.pure.engine import State
 from processors.pure.intake import Intake, Taken
-from processors.pure.judge import Judge, Products
-from processors.pure.maintenance import Maintenance, NotPlannedError, ended, planned
+from processors.pure.judge import Judge
 from processors.pure.outputs import Output
 from processors.pure.past import NEWEST
 from processors.pure.presence import EdgesNow
+from processors.pure.products import Products
 from processors.showing import Showing
 from processors.writing import Writing
 
@@ -46,7 +45,6 @@ SLICE_S = 0.02
 """Longest the loop computes without letting the page answer, looked at after so many readings."""
 SLICE_ROWS = 64
 TICK_S = 1.0
-JOURNAL_NOTE = "journal_applied"
 _T = TypeVar("_T")
 
 
@@ -71,9 +69,7 @@ class Pipeline:
     standing: dict[str, Alarm] = field(default_factory=dict)
     storing: Patience = field(init=False)
     keeping: Patience = field(init=False)
-    _answered: Products = field(default_factory=Products)
-    _journal: int = 0
-    _journal_kept: int = 0
+    people: People = field(init=False)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _errands: Errands = field(init=False)
@@ -87,7 +83,8 @@ class Pipeline:
         self.storing = Patience("store", self.clock, self._show_store)
         self.keeping = Patience("state file", self.clock)
         self._errands, self._writing = Errands(self._wanted), Writing(self.store, self.storing)
-        self._showing = Showing(self.board, lambda: self.intake.owners, self._note)
+        self.people = People(self.clock, self.state, self.keeping, self.judge, self.board, self._wanted)
+        self._showing = Showing(self.board, lambda: self.intake.owners, self.people.audited)
         self._watch = StepWatch(self.clock)
 
     def _show_store(self) -> None:
@@ -103,24 +100,21 @@ class Pipeline:
         hellos = [payload for key, payload in kept.notes.items() if key.startswith("hello:")]
         self.judge.recall(kept, [hello for payload in hellos for hello in self._recalled(payload)])
         await self._own_up(kept)
-        self._journal = self._journal_kept = int(kept.notes.get(JOURNAL_NOTE, 0))
-        for entry in await self.keeping.once(self.state.journaled, self._journal):
-            self._take_answer(entry.answer)
-            self._journal = entry.number
+        await self.people.recall(kept.notes)
 
     async def _own_up(self, kept: Kept) -> None:
         """Tell what of the state was damaged, leave a line in the books, and have what is missing made again from the store."""
         self._tell_outdated()
-        for meter in self.judge.again:
+        for meter in self.judge.redo.again:
             self.judge.overdue(meter, NEWEST)
-        damage = (*kept.damage, *(f"the state of {meter}: {why}" for meter, why in self.judge.broken.items()))
+        damage = (*kept.damage, *(f"the state of {meter}: {why}" for meter, why in self.judge.redo.broken.items()))
         if not damage:
             return
         now_ms = self.clock.now_ms()
         self.standing["state_damaged"] = Alarm(now_ms, now_ms, "; ".join(damage)[:2000])
         log.error("state damaged: %s", "; ".join(damage)[:2000])
         for meter in self.judge.policies.keys() - self.judge.states.keys():
-            self.judge.again.add(meter)
+            self.judge.redo.again.add(meter)
             self.judge.overdue(meter, NEWEST)
         line = Commit(at_ms=now_ms)
         line.books[NOBODY, self.intake.day(now_ms), "state_damaged"] += len(damage)
@@ -128,7 +122,7 @@ class Pipeline:
 
     def _tell_outdated(self) -> None:
         meters: dict[str, list[str]] = {}
-        for meter, why in sorted(self.judge.outdated.items()):
+        for meter, why in sorted(self.judge.redo.outdated.items()):
             meters.setdefault(why, []).append(meter)
         for why, names in meters.items():
             log.warning("kept by an earlier version (%s), judged again from the store: %s", why, ", ".join(names))
@@ -199,13 +193,13 @@ class Pipeline:
         self._cut = True
         accepted = await self._writing.readings(taken, self.intake, word, self.clock.now_ms())
         self._overdue(taken)
-        products, self._answered, journal = self._answered, Products(), self._journal
+        products, journal = self.people.said()
         chunks = [accepted[at : at + SLICE_ROWS] for at in range(0, len(accepted), SLICE_ROWS)]
         await self._sliced(chunks, lambda chunk: self.judge.on_readings(chunk, products))
         if self.clock.monotonic_s() - self._ticked_s >= TICK_S:
             self._ticked_s = self.clock.monotonic_s()
             if step_s := self._watch.look():
-                await self.audit("processor", "clock_step", f"the clock was set {step_s:+.1f} s")
+                await self.people.audit("processor", "clock_step", f"the clock was set {step_s:+.1f} s")
             now_ms, board = self.clock.now_ms(), self.board
             broker_ms = max(board.broker_since_ms, board.started_ms) if board.broker_connected else None
             edges = EdgesNow.of(board.edges, self.intake.owners, now_ms, broker_ms=broker_ms)
@@ -229,68 +223,12 @@ class Pipeline:
     async def replace(self, meter: str, state: State, findings: Iterable[Output], commit: Commit) -> None:
         """Go on with a state of a meter that was made again; between two cycles only."""
         self._cut = True
-        products, self._answered, journal = self._answered, Products(), self._journal
+        products, journal = self.people.said()
         self.judge.replaced(meter, state, findings, products)
         await self._writing.products(products)
         await self._commit(commit, products, journal)
         self._cut = False
         self._show(Taken(), products)
-
-    def alerts(self) -> Sequence[Alert]:
-        """Return every alert that is kept, open or closed, in any order."""
-        return tuple(self.judge.book.values())
-
-    async def answer(self, answer: Answer) -> Alert:
-        """Journal the answer durably, apply it and return the alert as it is now.
-
-        Raises KeyError for an unknown alert, Refused with a sentence when the rules do not allow it.
-        """
-        try:
-            self.judge.tried(answer)
-            self._journal = max(self._journal, await self.keeping.once(self.state.journal, answer))
-            alert = self.judge.on_answer(answer, self._answered)
-        except NotPossibleError as error:
-            raise Refused(str(error)) from error
-        self._wanted.set()
-        self.board.changed("alerts")
-        return alert
-
-    def maintenance(self) -> Sequence[Maintenance]:
-        """Return every maintenance window that was set on the page, in any order."""
-        return tuple(self.judge.maintenance.values())
-
-    async def plan(self, window: Maintenance) -> Maintenance:
-        """Keep a new maintenance window durably and follow it. Raises Refused with a word that names why not."""
-        try:
-            window = planned(window, self.maintenance())
-        except NotPlannedError as no:
-            raise Refused(no.word) from no
-        return await self._plan(window)
-
-    async def end_plan(self, window: str, *, by: str, at_ms: int) -> Maintenance:
-        """End a maintenance window now, or take it back. Raises KeyError for an unknown one, Refused for one that is over."""
-        try:
-            return await self._plan(ended(self.judge.maintenance[window], by=by, at_ms=at_ms))
-        except NotPlannedError as no:
-            raise Refused(no.word) from no
-
-    async def _plan(self, window: Maintenance) -> Maintenance:
-        await self.keeping.once(self.state.plan, window)
-        self.judge.maintain([window])
-        self._wanted.set()
-        self.board.changed("alerts")
-        return window
-
-    async def audit(self, who: str, what: str, detail: str = "") -> None:
-        """Keep what somebody did. A state file that is away is no reason to refuse it: then only the log tells."""
-        await self._note(Deed(self.clock.now_ms(), who, what, detail))
-
-    async def _note(self, deed: Deed) -> None:
-        log.info("%s: %s %s", deed.who, deed.what, deed.detail)
-        try:
-            await self.keeping.once(self.state.audit, deed)
-        except Unavailable as error:
-            log.warning("not in the audit log: %s: %s", deed, error)
 
     async def _wait(self) -> None:
         waiting = {asyncio.ensure_future(event.wait()) for event in (self.mail.counted_waiting, self._wanted)}
@@ -319,12 +257,6 @@ class Pipeline:
         self.judge.on_hello(hello)
         self.board.on_hello(hello)
 
-    def _take_answer(self, answer: Answer) -> None:
-        try:
-            self.judge.on_answer(answer, self._answered)
-        except (KeyError, NotPossibleError) as error:
-            log.info("answer %s to alert %s does not apply any more: %s", answer.what, answer.alert, error)
-
     async def _sliced(self, items: Iterable[_T], work: Callable[[_T], None]) -> None:
         """Do the work on each item, giving way to the page every few milliseconds."""
         until_s = self.clock.monotonic_s() + SLICE_S
@@ -339,9 +271,7 @@ class Pipeline:
         self.judge.past(commit)
         commit.parts = self.judge.parts()
         commit.alerts = products.alerts
-        if journal != self._journal_kept:
-            commit.notes[JOURNAL_NOTE] = str(journal)
-            self._journal_kept = journal
+        self.people.note(commit, journal)
         if commit:
             await self.keeping.until_done(self.state.commit, commit)
 

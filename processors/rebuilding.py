@@ -78,26 +78,26 @@ async def rebuild(pipeline: Pipeline, meter: str, *, from_ms: int | None, betwee
     start = await _start(pipeline, meter, from_ms)
     if start is None:
         return Rebuilt(meter, from_ms or 0, 0, equal=True, revised=0, note="older than what can be made again")
-    marks = pipeline.judge.marks[meter]
+    marks = pipeline.judge.redo.marks[meter]
     retake = _begin(pipeline, start)
     count = await _feed(pipeline, retake, start.t_ms + 1, await _moves(pipeline, start))
     return await between(lambda: _last(pipeline, retake, start, count, marks=marks, compare=compare))
 
 
 def _begin(pipeline: Pipeline, start: Snapshot) -> Retake:
-    return Retake.begin(start, pipeline.judge.policies[start.meter], pipeline.judge.plans[start.meter])
+    return Retake.begin(start, pipeline.judge.policies[start.meter], pipeline.judge.record.plans[start.meter])
 
 
 async def _start(pipeline: Pipeline, meter: str, from_ms: int | None) -> Snapshot | None:
     """Return where to begin; None when the readings of that time need no longer be kept."""
-    again = meter in pipeline.judge.again
+    again = meter in pipeline.judge.redo.again
     before_ms = NEWEST if from_ms is None or again else from_ms
     while (found := await pipeline.keeping.until_done(pipeline.state.snapshot, meter, before_ms)) and not is_readable(found):
         before_ms = found.t_ms
     if found is not None and not again:
         return found
     oldest = await pipeline.keeping.until_done(pipeline.state.first_snapshot, meter)
-    plan, facts = pipeline.judge.plans[meter], pipeline.judge.facts.get(meter, "")
+    plan, facts = pipeline.judge.record.plans[meter], pipeline.judge.record.facts.get(meter, "")
     if oldest is None:
         return Snapshot(meter, -1, 0, plan, facts)
     if again or from_ms in (None, NEWEST):
@@ -141,9 +141,9 @@ async def _feed(pipeline: Pipeline, retake: Retake, from_ms: int, moves: Sequenc
 
 
 async def _last(pipeline: Pipeline, retake: Retake, start: Snapshot, count: int, *, marks: int, compare: bool) -> Rebuilt:
-    if pipeline.judge.marks[retake.meter] != marks:  # more came late on the way, perhaps behind it
+    if pipeline.judge.redo.marks[retake.meter] != marks:  # more came late on the way, perhaps behind it
         retake, count = _begin(pipeline, start), 0
-    moves = [*await _moves(pipeline, start), *(move for move in pipeline.judge.moves if move.meter == retake.meter)]
+    moves = [*await _moves(pipeline, start), *(move for move in pipeline.judge.record.moves if move.meter == retake.meter)]
     count += await _feed(pipeline, retake, max(retake.seen_ms, start.t_ms) + 1, moves)
     retake.finish(moves)
     return await _settle(pipeline, retake, start, count, compare=compare)
@@ -179,7 +179,7 @@ async def _leave(pipeline: Pipeline, meter: str) -> None:
     if state is not None:
         await pipeline.replace(meter, state, (), commit)
     else:
-        pipeline.judge.settled(meter)
+        pipeline.judge.redo.settled(meter)
         await pipeline.keeping.until_done(pipeline.state.commit, commit)
 
 
@@ -200,10 +200,10 @@ async def follow(pipeline: Pipeline) -> None:
     while True:
         await asyncio.sleep(QUIET_S / 2)
         now_s = pipeline.clock.monotonic_s()
-        late = [meter for meter in pipeline.judge.late if meter in pipeline.judge.policies]
+        late = [meter for meter in pipeline.judge.redo.late if meter in pipeline.judge.policies]
         seen = {meter: known for meter, known in seen.items() if meter in late}
         for meter in late:
-            count = pipeline.judge.marks[meter]
+            count = pipeline.judge.redo.marks[meter]
             first_s = seen[meter][1] if meter in seen else now_s
             if meter not in seen or seen[meter][0] != count:
                 seen[meter] = count, first_s, now_s
@@ -214,7 +214,7 @@ async def follow(pipeline: Pipeline) -> None:
 
 async def catch_up(pipeline: Pipeline, meter: str, *, between: Between) -> None:
     """Make the state of a meter again from its oldest late reading on."""
-    from_ms = pipeline.judge.late.get(meter)
+    from_ms = pipeline.judge.redo.late.get(meter)
     if from_ms is None:
         return
     try:

@@ -15,7 +15,7 @@ from processors.ports import Mail, Message
 from processors.pure.commit import Deed
 from processors.pure.edge_deeds import EdgeDeeds
 from processors.pure.intake import Taken
-from processors.pure.judge import Products
+from processors.pure.products import Products
 
 log = logging.getLogger(__name__)
 

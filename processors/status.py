@@ -29,7 +29,7 @@ def describe(plant: PlantFile, pipeline: Pipeline, *, started_ms: int, inbox: tu
     """Return the status of the running processor; `inbox` is (bytes waiting, messages let go)."""
     now_ms = pipeline.clock.now_ms()
     board = pipeline.board.snapshot()
-    alerts = pipeline.alerts()
+    alerts = pipeline.people.alerts()
     return {
         "role": "plant",
         "id": plant.plant.id,

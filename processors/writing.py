@@ -16,7 +16,7 @@ from processors.patience import Patience
 from processors.ports import SeriesStore
 from processors.pure.commit import SetAside
 from processors.pure.intake import DAY_MS, Intake, Taken
-from processors.pure.judge import Products
+from processors.pure.products import Products
 
 _METER, _T_MS = attrgetter("meter"), attrgetter("t_ms")
 log = logging.getLogger(__name__)

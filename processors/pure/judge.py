@@ -6,31 +6,33 @@ Holds state and changes in place, but does no I/O and reads no clock. What a ste
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Literal
 
-from driftwatt.alerts import Alert, Cause, alert_id
+from driftwatt.alerts import Alert, alert_id
 from driftwatt.errors import Outdated, UnknownMajor, WireError
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello
-from processors.pure import alerts, clean, engine, repair, savings, tree
+from processors.pure import alerts, clean, engine, repair, savings
 from processors.pure.alerts import AlertContext, Change, Told
+from processors.pure.answering import tried
 from processors.pure.board import Answer
-from processors.pure.calendar import local
 from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
 from processors.pure.maintenance import Maintenance, policy_with
-from processors.pure.outputs import Advice, DriverHour, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
+from processors.pure.outputs import Output
 from processors.pure.parts import Parts
-from processors.pure.past import DAY_MS, NEWEST, TOLD, Move, Snapshot, facts_of, plan_of, with_facts
+from processors.pure.past import NEWEST, TOLD, facts_of, plan_of, with_facts
 from processors.pure.policy import MeterPolicy
 from processors.pure.presence import NO_EDGES, EdgesNow
+from processors.pure.products import Products
+from processors.pure.record import Record
+from processors.pure.redo import Redo
 from processors.pure.states import States
+from processors.pure.witnesses import explained
 
 SILENT_MS = 5 * 60_000
 """Silence of a meter shorter than this, or than ten polls, is never news."""
@@ -39,48 +41,21 @@ _METER = attrgetter("meter")
 
 
 @dataclass(slots=True)
-class Products:
-    """What some steps produced, oldest first; `alerts` holds the last state of each alert that changed."""
-
-    intervals: list[IntervalEnergy] = field(default_factory=list)
-    expected: list[ExpectedPower] = field(default_factory=list)
-    alerts: dict[str, Alert] = field(default_factory=dict)
-    drivers: list[DriverHour] = field(default_factory=list)
-    events: list[Alert] = field(default_factory=list)
-    readiness: list[Readiness] = field(default_factory=list)
-    advice: list[Advice] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Judge:
-    """Engine states by meter and the book of alerts.
+    """Engine states by meter and the book of alerts; `redo` says which states have to be made again.
 
-    `late` tells from which instant on the state of a meter has to be made again, because readings came late or may have been
-    stored without being judged; `marks` counts how often that was noted;
-    `broken` are states that were damaged, `outdated` those kept by an earlier version, each with the reason. They are `again` until
-    they are made again: only their energy is kept meanwhile, so that a processor that dies in between finds the same task.
-    `facts` is what edges said of the meters, `plans` names the policies of the people.
-    What is needed to make it again is handed over with `past`.
+    What that needs is written down in `record` and handed over with `past`. `_due` are the meters that may need a snapshot although
+    no reading touched them.
     """
 
     policies: dict[str, MeterPolicy]
     context: AlertContext
     book: alerts.AlertBook = field(default_factory=dict)
     states: States = field(default_factory=States)
-    facts: dict[str, str] = field(default_factory=dict)
-    late: dict[str, int] = field(default_factory=dict)
-    marks: Counter[str] = field(default_factory=Counter)
-    broken: dict[str, str] = field(default_factory=dict)
-    outdated: dict[str, str] = field(default_factory=dict)
-    again: set[str] = field(default_factory=set)
-    plans: dict[str, str] = field(default_factory=dict)
+    redo: Redo = field(default_factory=Redo)
+    record: Record = field(default_factory=Record)
     maintenance: dict[str, Maintenance] = field(default_factory=dict)
-    number: int = 0
-    moves: list[Move] = field(default_factory=list)
-    _snapped: dict[str, tuple[int, str]] = field(default_factory=dict)
-    _blank: list[Snapshot] = field(default_factory=list)
     _due: set[str] = field(default_factory=set)
-    _late_kept: dict[str, int] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
     _kept: Parts = field(default_factory=Parts)
     _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -101,20 +76,17 @@ class Judge:
     def _name_plans(self) -> None:
         self._drivers = next((policy.drivers.book for policy in self.policies.values() if policy.drivers), None)
         known: dict[int, str] = {}
-        self.plans = {meter: plan_of(policy, known) for meter, policy in self.policies.items()}
+        self.record.plans = {meter: plan_of(policy, known) for meter, policy in self.policies.items()}
         self._due = set(self.policies)
 
     def recall(self, kept: Kept, hellos: Iterable[Hello]) -> None:
         """Go on with the snapshots, moves and late readings of the life before, and with what the edges had said then."""
-        self._snapped = {meter: (t_ms // DAY_MS, plan) for meter, (t_ms, plan) in kept.plans.items()}
-        self.number = kept.number
-        self.late = {meter: from_ms for meter, from_ms in kept.late.items() if meter in self.policies}
-        self._late_kept = dict(kept.late)
-        self.again |= self.late.keys() - self.states.keys()  # a processor died before it had made them
-        self.facts = {meter: facts for meter, facts in kept.facts.items() if meter in self.policies}
+        self.record.recall(kept)
+        self.redo.recall(kept.late, listed=self.policies, known=self.states.keys())
+        facts = self.record.facts = {meter: facts for meter, facts in kept.facts.items() if meter in self.policies}
         told = {said.id: said for hello in hellos for said in hello.meters}
-        for meter in self.facts.keys() - told.keys():
-            if self.facts[meter]:
+        for meter in facts.keys() - told.keys():
+            if facts[meter]:
                 self._said(meter, "")
         for said in told.values():
             if said.id in self.policies:
@@ -137,8 +109,7 @@ class Judge:
         except UnknownMajor as error:
             raise UnknownMajor("state", f"that of {meter} was kept by a newer program: {error}") from error
         except (WireError, KeyError) as error:
-            (self.outdated if isinstance(error, Outdated) else self.broken)[meter] = str(error)
-            self.again.add(meter)
+            self.redo.unreadable(meter, error)
             state, stored = engine.rest(stored, self.policies[meter]), {}
         if state is not None:
             self.states[meter] = state
@@ -149,21 +120,25 @@ class Judge:
 
         What edges said of their meters has to be told again with `on_hello`. Raises as `restore` does.
         """
-        back = {meter: stored for meter, stored in parts.items() if meter in policies and not {meter} & (self.states.keys() | self.again)}
+        back = {
+            meter: stored
+            for meter, stored in parts.items()
+            if meter in policies and meter not in self.states and meter not in self.redo.again
+        }
         for stored in back.values():
             with suppress(Outdated):
                 engine.restore(stored)
         for meter in self.states:
             self.states.end_run(meter)
         listed = {meter: policy_with(policy, self.maintenance) for meter, policy in policies.items()}
-        self.policies = {meter: with_facts(policy, self.facts.get(meter, "")) for meter, policy in listed.items()}
+        self.policies = {meter: with_facts(policy, self.record.facts.get(meter, "")) for meter, policy in listed.items()}
         self.context, before = context, self._drivers
         self._name_plans()
         if self._drivers is not None:
             self._drivers.inherit(before)
         for meter, stored in back.items():
             self._take_up(meter, stored)
-        for meter in self.again & back.keys():
+        for meter in self.redo.again & back.keys():
             self.overdue(meter, NEWEST)
 
     def maintain(self, windows: Iterable[Maintenance]) -> None:
@@ -173,7 +148,7 @@ class Judge:
             followed = policy_with(policy, self.maintenance)
             if followed is not policy:
                 self.states.end_run(meter)
-                self.policies[meter], self.plans[meter] = followed, plan_of(followed)
+                self.policies[meter], self.record.plans[meter] = followed, plan_of(followed)
                 self._due.add(meter)
 
     def on_hello(self, hello: Hello) -> None:
@@ -196,8 +171,8 @@ class Judge:
         state = self.states.get(meter)
         if state is None:
             state = self.states[meter] = engine.begin(meter, policy)
-            if meter not in self.again:
-                self._blank.append(self._snapshot(meter, reading.t_ms - 1, {}))
+            if meter not in self.redo.again:
+                self.record.begins(meter, reading.t_ms)
         elif reading.t_ms <= state.energy.seen_ms:
             self.overdue(meter, reading.t_ms)
         if self.states.begin_run(reading, policy):
@@ -205,14 +180,13 @@ class Judge:
         self.states[meter], outputs = engine.with_care(state, reading, policy)
         if outputs:
             self._all(outputs, products)
-            if meter in self._followed and meter not in self.again:
+            if meter in self._followed and meter not in self.redo.again:
                 self._follow_savings(meter, reading.t_ms, products)
 
     def overdue(self, meter: str, from_ms: int) -> None:
         """Note that the state of a meter has to be made again from an instant on."""
         if meter in self.policies:
-            self.late[meter] = min(from_ms, self.late.get(meter, from_ms))
-            self.marks[meter] += 1
+            self.redo.overdue(meter, from_ms)
 
     def seen_ms(self, meter: str) -> int:
         """Return the time of the newest reading of a meter that was judged, -1 before the first."""
@@ -241,43 +215,19 @@ class Judge:
                 self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
         self._change(alerts.settled(alerts.on_time(self.book, now_ms), self.context, now_ms), products)
 
-    def tried(self, answer: Answer) -> Change:
-        """Return what an answer would change. Raises KeyError for an unknown alert, NotPossibleError with the reason."""
-        self.book[answer.alert]
-        book, alert, who, at_ms = self.book, answer.alert, answer.by, answer.at_ms
-        match answer.what:
-            case "ack":
-                change = alerts.acknowledge(book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
-            case "undo":
-                change = alerts.undo(book, alert, by=who, at_ms=at_ms)
-            case "comment":
-                change = alerts.comment(book, alert, by=who, at_ms=at_ms, note=answer.note)
-            case "shelve":
-                until_ms = answer.until_ms or at_ms
-                change = alerts.shelve(book, alert, by=who, at_ms=at_ms, until_ms=until_ms, reason=answer.reason, note=answer.note)
-            case "unshelve":
-                change = alerts.unshelve(book, alert, by=who, at_ms=at_ms)
-            case "dismiss":
-                change = alerts.dismiss(book, alert, by=who, at_ms=at_ms, reason=answer.reason, note=answer.note)
-            case "fixed":
-                change = alerts.fixed(book, alert, by=who, at_ms=at_ms, note=answer.note, repaired_ms=answer.repaired_ms)
-            case unknown:
-                raise alerts.NotPossibleError(f"{unknown} is not known")
-        return change
-
     def on_answer(self, answer: Answer, products: Products) -> Alert:
-        """Take a person's answer. Raises as `tried` does."""
-        self._change(alerts.settled(self.tried(answer), self.context, answer.at_ms), products)
+        """Take a person's answer. Raises as `answering.tried` does."""
+        self._change(alerts.settled(tried(self.book, answer), self.context, answer.at_ms), products)
         return self.book[answer.alert]
 
     def parts(self) -> dict[tuple[str, str], bytes]:
         """Return the parts of engine states that changed since they were last asked for, by (meter, name)."""
         out: dict[tuple[str, str], bytes] = {}
         for meter in self._touched:
-            if meter in self.again and meter not in self._kept:
+            again = meter in self.redo.again
+            if again and meter not in self._kept:
                 continue
-            state = self.states[meter]
-            changed = self._kept.changed(state, detector=meter not in self.again)
+            changed = self._kept.changed(self.states[meter], detector=not again)
             out |= {(meter, name): part for name, part in changed.items()}
         self._touched.clear()
         return out | (self._drivers.parts() if self._drivers else {})
@@ -288,106 +238,49 @@ class Judge:
         A snapshot is due before the first reading of a meter, with the first of each UTC day, and when its policy changed; not of a
         state that is made again.
         """
-        commit.moves += self.moves
-        commit.snapshots += self._blank
-        for snapshot in self._blank:
-            self._snapped[snapshot.meter] = snapshot.t_ms // DAY_MS, snapshot.plan
-        self.moves, self._blank = [], []
+        self.record.hand_over(commit)
         due, self._due = self._touched | self._due, set()
-        for meter in due & self.states.keys() & self.policies.keys() - self.again:
-            day, plan = self.seen_ms(meter) // DAY_MS, self._plan(meter)
-            if meter not in self._snapped or day > self._snapped[meter][0] or plan != self._snapped[meter][1]:
-                self._snapped[meter] = day, plan
-                commit.snapshots.append(self._snapshot(meter, self.seen_ms(meter), engine.parts(self.states[meter])))
-        if self.late != self._late_kept:
-            commit.late |= {meter: from_ms for meter, from_ms in self.late.items() if self._late_kept.get(meter) != from_ms}
-            self._late_kept = dict(self.late)
+        for meter in due & self.states.keys() & self.policies.keys() - self.redo.again:
+            if self.record.is_due(meter, self.seen_ms(meter)):
+                commit.snapshots.append(self.record.snapshot(meter, self.seen_ms(meter), engine.parts(self.states[meter])))
+        self.redo.hand_over(commit)
 
     def replaced(self, meter: str, state: engine.State, findings: Iterable[Output], products: Products) -> None:
         """Go on with a state that was made again; what it found is told to the alerts."""
         self.states[meter] = state
         self._touched.add(meter)
         self._kept.forget(meter)
-        self.settled(meter)
-        self._all(tuple(findings), products)
+        self.redo.settled(meter)
+        self._all(findings, products)
 
     def right_until_ms(self, meter: str) -> int:
         """Return up to which instant the stored intervals of a meter are right although its state is made again, else -1.
 
         Where only the detector is of an earlier version nothing is wrong with them, and the past keeps the ratios and prices it had.
         """
-        return self.late.get(meter, NEWEST) if meter in self.outdated and meter in self._kept else -1
-
-    def settled(self, meter: str) -> None:
-        """Note that nothing of a meter has to be made again."""
-        for known in (self.late, self._late_kept, self.outdated, self.broken):
-            known.pop(meter, None)
-        self.again.discard(meter)
-
-    def _snapshot(self, meter: str, t_ms: int, parts: Mapping[str, bytes]) -> Snapshot:
-        return Snapshot(meter, t_ms, self.number, self._plan(meter), self.facts.get(meter, ""), parts)
-
-    def _plan(self, meter: str) -> str:
-        if meter not in self.plans:
-            self.plans[meter] = plan_of(self.policies[meter])
-        return self.plans[meter]
+        return self.redo.late.get(meter, NEWEST) if meter in self.redo.outdated and meter in self._kept else -1
 
     def _said(self, meter: str, facts: str) -> None:
         """Follow what an edge says of a meter; `facts` is empty when it says nothing any more."""
-        if self.facts.get(meter, "") != facts and meter in self.states:
-            self._moved(meter, "hello", facts)
-        self.facts[meter] = facts
+        if self.record.facts.get(meter, "") != facts and meter in self.states:
+            self.record.moved(meter, self.seen_ms(meter), "hello", facts)
+        self.record.facts[meter] = facts
         self.states.end_run(meter)
         self.policies[meter] = with_facts(self.policies[meter], facts)
-
-    def _moved(self, meter: str, what: Literal["answer", "wake", "hello"], body: str) -> None:
-        self.number += 1
-        self.moves.append(Move(self.number, meter, self.seen_ms(meter), what, body))
 
     def _wake(self, meter: str, now_ms: int, products: Products) -> None:
         state = self.states.get(meter)
         due_ms = engine.wake_at(state) if state else None
         if state and due_ms is not None and due_ms <= now_ms:
-            self._moved(meter, "wake", str(now_ms))
+            self.record.moved(meter, self.seen_ms(meter), "wake", str(now_ms))
             self.states[meter], outputs = engine.on_wake(state, now_ms, self.policies[meter])
             self._touched.add(meter)
             self._all(outputs, products)
 
-    def _all(self, outputs: tuple[Output, ...], products: Products) -> None:
-        for output in outputs:
-            if isinstance(output, IntervalEnergy):
-                products.intervals.append(output)
-            elif isinstance(output, ExpectedPower):
-                products.expected.append(output)
-            elif isinstance(output, Readiness):
-                products.readiness.append(output)
-            elif isinstance(output, Advice):
-                products.advice.append(output)
-            else:
-                self._change(alerts.on_output(self.book, output, self.context, self._explained(output)), products)
-
-    def _explained(self, output: Output) -> tuple[Cause, ...]:
-        """Return which other meters explain a waste finding, by the feeder tree."""
-        if not isinstance(output, WasteFinding) or not self.context.feeds or output.state == "closed":
-            return ()
-        witness = tree.Witness(self.context.feeds, self._hours, self._calm, self._other_day)
-        return tree.explain(output.meter, output.since_ms, witness)
-
-    def _hours(self, meter: str) -> tree.Hours:
-        return clean.hours(self.states[meter].detector) if meter in self.states else {}
-
-    def _calm(self, meter: str) -> bool:
-        state = self.states[meter].detector if meter in self.states else None
-        return state is not None and clean.judged(state) and clean.calm(state)
-
-    def _other_day(self, one: str, other: str, t_ms: int) -> bool:
-        classes = []
-        for meter in (one, other):
-            policy = self.policies.get(meter)
-            if policy is None:
-                return False
-            classes.append(policy.calendar.day_class(local(policy.zone, t_ms).date()) == "off")
-        return classes[0] != classes[1]
+    def _all(self, outputs: Iterable[Output], products: Products) -> None:
+        for finding in products.take(outputs):
+            causes = explained(finding, self.context.feeds, self.states, self.policies)
+            self._change(alerts.on_output(self.book, finding, self.context, causes), products)
 
     def _follow_savings(self, meter: str, at_ms: int, products: Products) -> None:
         """Show the days that are over to the savings of a meter's repaired alerts."""
@@ -410,7 +303,7 @@ class Judge:
                 self._begin_saving(told, None if state is None else state.detector, products)
             if state is None or policy is None:
                 continue
-            self._moved(told.meter, "answer", TOLD.dump_json(told).decode())
+            self.record.moved(told.meter, self.seen_ms(told.meter), "answer", TOLD.dump_json(told).decode())
             self.states[told.meter], outputs = engine.answer(
                 state, policy, channel=told.channel, since_ms=told.since_ms, what=told.what, at_ms=told.at_ms
             )
@@ -428,7 +321,6 @@ class Judge:
         self._show(alert, products)
 
     def _show(self, alert: Alert, products: Products) -> None:
-        products.alerts[alert.id] = alert
-        products.events.append(alert)
+        products.show(alert)
         if alert.saving is not None:
             self._followed = savings.by_meter(self.book.values())

@@ -1,9 +1,9 @@
 """How many readings of 20 values a CPU second the plant takes: decoded, ordered, stored, judged, committed, acknowledged.
 
 The rows come in messages as the collector packs them, from 200 meters polled every ten seconds whose detectors have
-learned for weeks under a real tariff. Nearly three hours of them: eleven quarter-hours and two hours close for each
-meter, and all that waits in the store is packed. Own time is that of all threads. Only a day's close is not in it, which
-comes once in 8,640 readings of a meter.
+learned for weeks under a real tariff. More than an hour of them: five quarter-hours and an hour close for each meter, and
+all that waits in the store is packed, in chunks half as long as a plant's, which costs more. Own time is that of all threads.
+Only a day's close is not in it, which comes once in 8,640 readings of a meter.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from driftwatt import daemon
 from driftwatt.wire import read_message
 from processors.adapters.sqlite import SqliteStore
@@ -23,7 +25,7 @@ from tests.support.busy_plant import EVERY_MS, QUARTER_MS, BusyEdge, judge_with_
 from tests.support.plant_bench import BenchClock, bench
 
 START_MS = 1_900_000_800_000 // QUARTER_MS * QUARTER_MS
-METERS, CYCLES, ROUNDS = 200, 56, 18
+METERS, CYCLES, ROUNDS = 200, 28, 18
 """So many rounds fill the largest cycle."""
 AT_LEAST, AIM = 15_000, 40_000
 """Readings a CPU second: the goal, which this fails without, and what would be better."""
@@ -67,6 +69,7 @@ async def worked(pipeline: Pipeline, edge: BusyEdge) -> tuple[float, float]:
     return whole, decoding
 
 
+@pytest.mark.timeout(300)
 def test_a_plant_takes_fifteen_thousand_readings_a_cpu_second(tmp_path: Path) -> None:
     names, count = meter_names(METERS), METERS * CYCLES * ROUNDS
     judge = Measured(judge_with_learned_meters(tmp_path, names, START_MS))
@@ -75,8 +78,7 @@ def test_a_plant_takes_fifteen_thousand_readings_a_cpu_second(tmp_path: Path) ->
 
     async def scenario() -> tuple[float, float]:
         clock = BenchClock(START_MS + CYCLES * ROUNDS * EVERY_MS + 600_000)
-        pipeline, link = bench(tmp_path, names, store=store, state=state, clock=clock)
-        pipeline.judge = judge  # type: ignore[assignment]
+        pipeline, link = bench(tmp_path, names, store=store, state=state, clock=clock, judge=judge)  # type: ignore[arg-type]
         edge = BusyEdge(names, START_MS + 5000)
         await pipeline.begin()
         daemon.settle()
@@ -88,10 +90,9 @@ def test_a_plant_takes_fifteen_thousand_readings_a_cpu_second(tmp_path: Path) ->
 
     whole, decoding = asyncio.run(scenario())
     began = time.process_time()
-    while file._packing._going:
-        file._packing.step()
+    while file._packing.pack_all(1 << 60):
+        pass
     packing = time.process_time() - began
-    assert file._packing._count < 0.05 * count, "what waited was packed"
     whole += packing
     rest = whole - decoding - packing - judge.cpu_s - store.cpu_s - state.cpu_s
     steps = {

@@ -158,7 +158,7 @@ async def silent(pipeline: Pipeline) -> str:
     clock.at_ms += 3_600_000
     pipeline._ticked_s = -1e9
     await pipeline.cycle([])
-    return pipeline.alerts()[0].id
+    return pipeline.people.alerts()[0].id
 
 
 def test_an_answer_is_kept_although_the_processor_dies_right_after_it(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_an_answer_is_kept_although_the_processor_dies_right_after_it(tmp_path: 
         first, _ = bench(tmp_path, ("m1",))
         await first.begin()
         alert = await silent(first)
-        told = await first.answer(Answer(alert, "ack", "minh", NOW_MS + 3_600_001, "checking"))
+        told = await first.people.answer(Answer(alert, "ack", "minh", NOW_MS + 3_600_001, "checking"))
         assert (told.state, told.ack_by) == ("acked", "minh")
         second, _ = bench(tmp_path, ("m1",))
         await second.begin()
@@ -175,7 +175,7 @@ def test_an_answer_is_kept_although_the_processor_dies_right_after_it(tmp_path: 
         third, _ = bench(tmp_path, ("m1",))
         await third.begin()
         assert third.judge.book[alert].state == "acked"
-        assert third._journal == 1
+        assert third.people.journal == 1
 
     asyncio.run(scenario())
 
@@ -186,9 +186,9 @@ def test_an_answer_that_is_not_possible_is_refused_with_a_sentence_and_not_journ
         await pipeline.begin()
         alert = await silent(pipeline)
         with pytest.raises(Refused):
-            await pipeline.answer(Answer(alert, "undo", "minh", NOW_MS))
+            await pipeline.people.answer(Answer(alert, "undo", "minh", NOW_MS))
         with pytest.raises(KeyError):
-            await pipeline.answer(Answer("nobody", "ack", "minh", NOW_MS, "checking"))
+            await pipeline.people.answer(Answer("nobody", "ack", "minh", NOW_MS, "checking"))
         assert pipeline.state.journaled(0) == []
 
     asyncio.run(scenario())
@@ -204,6 +204,6 @@ def test_an_alert_is_stored_as_an_event_and_announced_after_the_commit(tmp_path:
         assert announced == [alert]
         again, _ = bench(tmp_path, ("m1",))
         await again.begin()
-        assert [kept.id for kept in again.alerts()] == [alert]
+        assert [kept.id for kept in again.people.alerts()] == [alert]
 
     asyncio.run(scenario())

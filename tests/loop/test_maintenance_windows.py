@@ -93,18 +93,18 @@ def test_windows_are_kept_and_followed_by_the_next_life_of_the_processor(tmp_pat
     async def live() -> None:
         first, _ = bench(tmp_path, ("m1", "m2"))
         await first.begin()
-        await first.plan(WINDOW)
-        await first.plan(replace(WINDOW, id="c" * 16, meters=("m2",)))
-        await first.end_plan("c" * 16, by="an", at_ms=START + DAY + HOUR)
+        await first.people.plan(WINDOW)
+        await first.people.plan(replace(WINDOW, id="c" * 16, meters=("m2",)))
+        await first.people.end_plan("c" * 16, by="an", at_ms=START + DAY + HOUR)
         second, _ = bench(tmp_path, ("m1", "m2"))
         await second.begin()
-        assert sorted(each.id[0] for each in second.maintenance()) == ["b", "c"]
+        assert sorted(each.id[0] for each in second.people.maintenance()) == ["b", "c"]
         assert second.judge.policies["m1"].calendar.closed(START + DAY, START + DAY + 1)
         assert second.judge.policies["m2"].calendar.closed_windows[0].to_ms == START + DAY + HOUR
         with pytest.raises(Refused):
-            await second.end_plan("c" * 16, by="an", at_ms=START + 2 * DAY)
+            await second.people.end_plan("c" * 16, by="an", at_ms=START + 2 * DAY)
         with pytest.raises(KeyError):
-            await second.end_plan("d" * 16, by="an", at_ms=START)
+            await second.people.end_plan("d" * 16, by="an", at_ms=START)
 
     asyncio.run(live())
 
@@ -118,9 +118,9 @@ def test_a_state_made_again_from_any_snapshot_is_the_running_one_although_window
         inside = [row for row in rows if WINDOW.from_ms <= row.t_ms < START + DAY + 9 * HOUR + 17 * 60_000]
         after = rows[len(before) + len(inside) :]
         await take(pipeline, messages(before))
-        await pipeline.plan(WINDOW)
+        await pipeline.people.plan(WINDOW)
         await take(pipeline, messages(inside, first=100))
-        await pipeline.end_plan(WINDOW.id, by="an", at_ms=inside[-1].t_ms)
+        await pipeline.people.end_plan(WINDOW.id, by="an", at_ms=inside[-1].t_ms)
         await take(pipeline, messages(after, first=200))
         starts = (0, START + DAY + 1, START + 2 * DAY + 1, None)
         return [(await rebuild(pipeline, "m1", from_ms=from_ms, between=at_once, compare=True)).equal for from_ms in starts]

@@ -19,6 +19,7 @@ from driftwatt.readings import Reading
 from processors.pipeline import Pipeline
 from processors.pure import detector_bytes, energy_bytes, engine
 from processors.pure.answers import Change, Told
+from processors.pure.appraise import AlertContext
 from processors.pure.detector_bytes import OLDEST, VERSION
 from processors.pure.judge import Judge
 from processors.pure.outputs import IntervalEnergy
@@ -61,7 +62,7 @@ async def lived(folder: Path, rows: Sequence[Reading]) -> Pipeline:
     await pipeline.begin()
     await take(pipeline, rows[:300], 1)
     told = Told("m1", "base", START, "known", START + 1)
-    pipeline.judge._change(Change(pipeline.judge.book, (), (told,)), pipeline._answered)
+    pipeline.judge._change(Change(pipeline.judge.book, (), (told,)), pipeline.people._answered)
     await take(pipeline, rows[300:], 301)
     return pipeline
 
@@ -150,7 +151,7 @@ def test_a_detector_of_an_earlier_version_is_made_again_and_the_energy_goes_on(
         await catch_up(pipeline, "m1", between=at_once)
         assert state_bytes(pipeline) == before[1], "readings, and the answer in its place"
         assert {interval.rev for interval in quarters(pipeline)} == {0}
-        assert not pipeline.judge.late
+        assert not pipeline.judge.redo.late
         close(pipeline)
         caplog.clear()
         pipeline = await again(plant)
@@ -176,7 +177,7 @@ def test_a_detector_kept_whole_goes_on_and_is_kept_in_two_parts_from_then_on(
     async def live() -> None:
         for at in range(KEPT, len(ROWS), 96):
             pipeline = await again(folder)
-            assert not pipeline.judge.again
+            assert not pipeline.judge.redo.again
             await take(pipeline, ROWS[at : at + 96], at + 1)
             close(pipeline)
             assert names_on_disk(folder) == {"energy", "detector", "memory"}
@@ -205,7 +206,7 @@ def test_a_memory_of_another_day_is_refused_by_name_and_made_again(before: tuple
         assert state_bytes(pipeline) == before[1]
         close(pipeline)
         pipeline = await again(folder)
-        assert not pipeline.judge.again
+        assert not pipeline.judge.redo.again
         assert state_bytes(pipeline) == before[1]
         close(pipeline)
 
@@ -266,7 +267,7 @@ def test_where_the_first_readings_are_no_longer_kept_no_interval_is_revised(plan
         assert done.revised == 0
         assert done.from_ms > first
         assert state_bytes(pipeline)["energy"] == before[1]["energy"]
-        assert not pipeline.judge.again
+        assert not pipeline.judge.redo.again
         close(pipeline)
 
     asyncio.run(live())
@@ -274,8 +275,7 @@ def test_where_the_first_readings_are_no_longer_kept_no_interval_is_revised(plan
 
 def test_ratios_that_changed_since_do_not_rewrite_the_past(plant: Path, before: tuple[Path, Bytes]) -> None:
     async def live() -> None:
-        pipeline, _ = bench(plant, ("m1",))
-        pipeline.judge = Judge({"m1": replace(policy("m1"), ct_ratio=40.0)}, pipeline.judge.context)
+        pipeline, _ = bench(plant, ("m1",), judge=Judge({"m1": replace(policy("m1"), ct_ratio=40.0)}, AlertContext("plant")))
         await pipeline.begin()
         await catch_up(pipeline, "m1", between=at_once)
         assert {interval.rev for interval in quarters(pipeline)} == {0}
@@ -310,10 +310,10 @@ def test_where_no_readings_are_kept_the_detector_begins_anew_and_that_is_the_end
     async def live() -> None:
         pipeline = await again(plant)
         await catch_up(pipeline, "m1", between=at_once)
-        assert (pipeline.judge.late, pipeline.judge.again) == ({}, set())
+        assert (pipeline.judge.redo.late, pipeline.judge.redo.again) == ({}, set())
         close(pipeline)
         pipeline = await again(plant)
-        assert (pipeline.judge.late, pipeline.judge.again) == ({}, set())
+        assert (pipeline.judge.redo.late, pipeline.judge.redo.again) == ({}, set())
         assert state_bytes(pipeline)["energy"] == before[1]["energy"]
         close(pipeline)
 
@@ -327,7 +327,7 @@ def test_the_plant_makes_them_again_by_itself_while_it_works(plant: Path, right:
             working, following = group.create_task(pipeline.run()), group.create_task(follow(pipeline))
             pipeline.mail.messages += [data(KEPT + 1 + at, ROWS[KEPT + at : KEPT + at + 96]) for at in range(0, 288, 96)]  # type: ignore[attr-defined]
             pipeline.mail.counted_waiting.set()
-            while pipeline.judge.again:  # noqa: ASYNC110 - nothing tells of it
+            while pipeline.judge.redo.again:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.05)
             pipeline.stop()
             following.cancel()
@@ -346,10 +346,10 @@ def test_snapshots_of_an_earlier_version_are_passed_over_when_readings_come_late
 
     async def live() -> None:
         pipeline = await again(plant)
-        assert not pipeline.judge.again
+        assert not pipeline.judge.redo.again
         pipeline.judge.overdue("m1", START + 2 * DAY)
         await catch_up(pipeline, "m1", between=at_once)
-        assert not pipeline.judge.late
+        assert not pipeline.judge.redo.late
         assert state_bytes(pipeline) == before[1]
         close(pipeline)
 

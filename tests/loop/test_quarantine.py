@@ -47,7 +47,8 @@ def aside(folder: Path) -> list[tuple[str, str]]:
 
 async def list_meter(pipeline: Pipeline, meter: str) -> None:
     pipeline.intake = Intake({**pipeline.intake.owners, meter: None}, pipeline.intake.delivery)
-    pipeline.judge.policies[meter] = pipeline.judge.policies["m1"]
+    judge = pipeline.judge
+    judge.follow({**judge.policies, meter: judge.policies["m1"]}, judge.context, {})
 
 
 def test_rows_of_a_meter_that_was_listed_later_are_stored_and_the_books_balance_before_and_after(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_state_made_again_from_any_snapshot_is_the_running_one_through_resta
         pipeline, _ = bench(tmp_path, ("m1",))
         await pipeline.begin()
         told = Told("m1", "base", START, "known", START + 1)
-        pipeline.judge._change(Change(pipeline.judge.book, (), (told,)), pipeline._answered)
+        pipeline.judge._change(Change(pipeline.judge.book, (), (told,)), pipeline.people._answered)
         await take(pipeline, sent[5:8])
         pipeline.clock.at_ms = NOW_MS + 60 * MINUTE  # type: ignore[attr-defined]
         pipeline._ticked_s = -1e9  # silence becomes news
@@ -154,12 +154,12 @@ def test_late_readings_write_the_next_revision_and_leave_the_state_as_if_they_ha
         total = sum(interval.import_wh for interval in energy(pipeline))
         message = message_bytes("hall-a", EPOCH, 1, 500, [row_bytes(row) for row in late], replay=True)
         await pipeline.cycle([Message(topic("hall-a", "d"), message)])
-        assert pipeline.judge.late == {"m1": late[0].t_ms}
+        assert pipeline.judge.redo.late == {"m1": late[0].t_ms}
         again, _ = bench(tmp_path, ("m1",))  # a processor that died in between has not forgotten
         await again.begin()
-        assert again.judge.late == {"m1": late[0].t_ms}
+        assert again.judge.redo.late == {"m1": late[0].t_ms}
         await catch_up(again, "m1", between=at_once)
-        assert again.judge.late == {}
+        assert again.judge.redo.late == {}
         assert sum(interval.import_wh for interval in energy(again)) == pytest.approx(total, abs=1e-6)
         return again
 
@@ -229,7 +229,7 @@ def test_what_arrives_while_a_state_is_made_again_is_not_passed_over(tmp_path: P
 
         pipeline.judge.overdue("m1", rows[70].t_ms)
         await rebuild(pipeline, "m1", from_ms=rows[70].t_ms, between=busy)
-        if pipeline.judge.late:
+        if pipeline.judge.redo.late:
             await catch_up(pipeline, "m1", between=at_once)
         return pipeline
 

@@ -58,7 +58,7 @@ async def life(folder: Path, hours: range, state: SqliteState | None = None) -> 
     pipeline, _ = bench(folder, ("m1",), state=state)
     try:
         await pipeline.begin()
-        assert not pipeline.judge.broken
+        assert not pipeline.judge.redo.broken
         for hour in hours:
             await pipeline.cycle([SENT[hour]])
     finally:

@@ -13,9 +13,10 @@ from processors.pure.alerts import AlertContext, NotPossibleError
 from processors.pure.board import Answer, AnswerWord, EdgeNow
 from processors.pure.calendar import DayCalendar
 from processors.pure.detector import Settings
-from processors.pure.judge import SILENT_MS, Judge, Products
+from processors.pure.judge import SILENT_MS, Judge
 from processors.pure.policy import MeterPolicy
 from processors.pure.presence import EdgesNow
+from processors.pure.products import Products
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 T = 1_899_999_900_000

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.pure import clean
-from processors.pure.judge import SILENT_MS, Products
+from processors.pure.judge import SILENT_MS
 from processors.pure.maintenance import LONGEST_MS, MOST_AHEAD, Maintenance, NotPlannedError, ended, planned, policy_with
 from processors.pure.policy import MeterPolicy
+from processors.pure.products import Products
 from tests.support.loads import Load
 from tests.support.plant_bench import policy
 from tests.support.plant_days import PlantDays, day_ms

@@ -87,6 +87,7 @@ def bench(
     state: StateFile | None = None,
     clock: BenchClock | None = None,
     owners: dict[str, str | None] | None = None,
+    judge: Judge | None = None,
 ) -> tuple[Pipeline, LinkLog]:
     """Return a pipeline over the files in `folder`, as a processor that starts there."""
     clock = clock or BenchClock()
@@ -99,7 +100,7 @@ def bench(
         link=link,
         mail=Mailbox(),
         board=Board(clock, frozenset(meters)),
-        judge=Judge({meter: policy(meter) for meter in meters}, AlertContext("plant")),
+        judge=judge or Judge({meter: policy(meter) for meter in meters}, AlertContext("plant")),
         intake=Intake(owners or dict.fromkeys(meters), delivery.begin()),
     )
     return pipeline, link

@@ -12,9 +12,10 @@ from driftwatt.readings import Reading
 from processors.pure.alerts import AlertContext
 from processors.pure.board import Answer, AnswerWord
 from processors.pure.calendar import DayCalendar, Shift
-from processors.pure.judge import Judge, Products
+from processors.pure.judge import Judge
 from processors.pure.policy import MeterPolicy
 from processors.pure.price import FactorBook, FactorVersion, PriceVersion, TariffBook
+from processors.pure.products import Products
 from processors.pure.settings import Settings
 from tests.support.loads import DAY_MS, MONDAY_MS, Load
 
