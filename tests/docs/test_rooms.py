@@ -1,4 +1,4 @@
-"""A room's README names files that are there, and leaves no file of the room out."""
+"""Pages name files that are there, and a room's README leaves no file of the room out."""
 
 from __future__ import annotations
 
@@ -39,3 +39,9 @@ def test_every_file_at_the_top_of_a_room_is_in_its_readme(room: str) -> None:
     told = {found.name for path in named(room) for found in there(room, path)}
     missing = [file.name for file in (ROOT / room).glob("*.py") if file.name not in told and file.name != "__init__.py"]
     assert not missing
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/**/*.md")], ids=lambda page: page.name)
+def test_every_source_file_that_a_page_names_is_there(page: Path) -> None:
+    told = set(re.findall(r"`((?:driftwatt|config|collector|processors|tests|deploy)/[\w/.-]+\.\w+)`", page.read_text(encoding="utf-8")))
+    assert not [name for name in told if not (ROOT / name).exists()]
