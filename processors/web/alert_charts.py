@@ -40,6 +40,7 @@ async def against_band(view: PlantView, text: Text, alert: Alert) -> dict[str, A
     night = title not in {"al.chart_day", "al.chart_yesterday"}
     names = ("al.cmp.night1", "al.cmp.night2") if night else ("al.cmp.before1", "al.cmp.before2")
     legend = [("line", text.words["chart.measured"]), ("band", text.words["chart.expected"])]
+    legend += [("shut", text.words["mw.legend"])] if drawn["shutdowns"] else []
     for n, name in enumerate(names, 1):
         before = await view.span(alert.meter, start_ms - n * DAY_MS, end_ms - n * DAY_MS, tail=False)
         if before.intervals:

@@ -24,10 +24,7 @@ def told(lang: str) -> str:
         whole = page.ask(f"/alerts/{compressor_alert().id}?lang={lang}").text.replace("\u00a0", " ")
     found = re.search(r"<main.*?</main>", whole, re.DOTALL)
     assert found
-    text = DRAWN.sub("", found[0])
-    text = re.sub(
-        r"</div>(?=<div class=\"kpi\">|</section>)", "</div>\n", re.sub(r"(<div class=\"kpi\">.*?</div>)", _fact, text, flags=re.DOTALL)
-    )
+    text = re.sub(r"<div class=\"kpi\">.*?</div>", _fact, DRAWN.sub("", found[0]), flags=re.DOTALL)
     lines = [html.unescape(re.sub(r"<[^>]+>", " ", part)) for part in re.split(r"</(?:p|h1|h2|li|tr|div|header|section)>", text)]
     plain = [" ".join(line.split()) for line in lines if line.strip()]
     return "\n".join(line for line in plain if not (line.endswith(CHARTS[0]) and "," in line) and not line.startswith(CHARTS[1:]))
