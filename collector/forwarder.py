@@ -14,6 +14,7 @@ from collector.announcing import Announcing
 from collector.live_lane import LiveLane
 from collector.ports import DeedBook, Link, OpenLink, OutboxReader
 from collector.pure.sending import Pace, Sending, acknowledged, again, pack, unfounded, want
+from collector.pure.unanswered import Trouble, Unanswered
 from collector.replaying import Replaying
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink, Will
 from driftwatt.clock import Clock
@@ -71,6 +72,7 @@ class Forwarder:
         self._pace = pace or Pace()
         self._deeds = deeds
         self._sending = Sending()
+        self._unanswered = Unanswered()
         self._awake = asyncio.Event()
         self._acks: list[Ack] = []
         self._reconnected = False
@@ -88,6 +90,11 @@ class Forwarder:
     def connected(self) -> bool:
         """True while the broker has accepted us."""
         return self._link.connected
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Return the alarm that what is sent does not arrive, None while it may."""
+        return self._unanswered.trouble(self._now_s()) if self._loop else None
 
     def wake(self) -> None:
         """Something was committed: look again soon."""
@@ -130,14 +137,18 @@ class Forwarder:
             self._loop.call_soon_threadsafe(self._control_came, payload)
 
     def _connection_changed(self, connected: bool) -> None:  # noqa: FBT001 — the link calls it with its one flag
-        if self._loop and connected:
-            self._loop.call_soon_threadsafe(self._connected_again)
+        if self._loop:
+            self._loop.call_soon_threadsafe(self._connected_again if connected else self._connection_lost)
 
     # Called in the event loop.
 
     def _connected_again(self) -> None:
         self._reconnected = True
+        self._unanswered.connected(self._now_s())
         self.wake()
+
+    def _connection_lost(self) -> None:
+        self._unanswered.lost(self._now_s())
 
     def _ack_came(self, payload: bytes) -> None:
         try:
@@ -194,6 +205,8 @@ class Forwarder:
                 self._reconnected = False
                 self._sending = again(self._sending)
                 self._announcing.forget()
+            if self._unanswered.asks(self._now_s()):
+                self._announcing.introduce()
             self._announcing.say_hello(self._now_s())
             await self._send()
             await self.replaying.step(self._outbox, lambda message: self._link.publish(topic(self._edge, "d"), message))
@@ -209,6 +222,7 @@ class Forwarder:
     async def _take_acks(self) -> None:
         while self._acks:
             ack = self._acks.pop(0)
+            self._unanswered.heard()
             if why := unfounded(self._sending, self._outbox.held(), ack, told=self._announcing.told_epochs):
                 self._refused(f"{why}; it is signed {ack.by!r}")
             met = self._sending.by
@@ -219,6 +233,7 @@ class Forwarder:
                 self.ignored += 1
             else:
                 await self._outbox.settle(settle.epoch, settle.upto, settle.by)
+                self._unanswered.settled()
 
     async def _send(self) -> None:
         while True:
@@ -231,6 +246,7 @@ class Forwarder:
                 return
             await self._outbox.claim(fetch.epoch, self._sending.last)
             for message in messages:
+                self._unanswered.sent(self._now_s(), len(message))
                 if not self._link.publish(topic(self._edge, "d"), message):
                     self._sending = again(self._sending)
                     return

@@ -24,14 +24,19 @@ log = logging.getLogger(__name__)
 EVERY_S, SELDOM_S = 1.0, 5.0
 SHARE = 0.005
 """Of a core: a file of many meters is written more seldom than every second, so that it takes no more than this."""
+_REFUSALS = ("acl_denied", "not_acknowledged")
 
 
 class Connected(Protocol):
-    """Anything that knows whether its line is up."""
+    """Anything that knows whether its line is up, and whether what is sent over it arrives."""
 
     @property
     def connected(self) -> bool:
         """True while the line is up."""
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """Return an alarm code and its text when nothing arrives."""
 
 
 class Reporter:
@@ -48,6 +53,7 @@ class Reporter:
         self._broker_since_ms = self._clock.now_ms()
         self._since: dict[tuple[str, str], int] = {}
         self._failed = False
+        self._complained = ""
 
     def watch(self, pollers: Callable[[], Sequence[BusPoller]], broker: Connected) -> None:
         """Say who is to be described: `pollers` returns those of the moment."""
@@ -98,12 +104,24 @@ class Reporter:
         """Return the daemon's own alarms, each with the moment it began."""
         now_ms = self._clock.now_ms()
         current = list(self._worries())
+        self._tell_refusal({code: text for code, _, text in current if code in _REFUSALS})
         self._since = {(code, about): self._since.get((code, about), now_ms) for code, about, _ in current}
         return tuple(EdgeAlarm(code, self._since[code, about], text) for code, about, text in current)
+
+    def _tell_refusal(self, refusals: dict[str, str]) -> None:
+        """Warn once when what is sent does not arrive, and say when it does again."""
+        code = next(iter(refusals), "")
+        if code and code != self._complained:
+            log.warning("%s: %s", code, refusals[code])
+        elif self._complained and not code:
+            log.info("what is sent is acknowledged again")
+        self._complained = code
 
     def _worries(self) -> Iterator[tuple[str, str, str]]:
         if self._stamps.state == "unsynced":
             yield "clock_unsynced", "", "the kernel does not hold its clock for synchronised"
+        if self._broker is not None and (trouble := self._broker.trouble):
+            yield trouble[0], "", trouble[1]
         for code, text in self._file_says.items():
             yield code, "", text
         for poller in self._pollers():

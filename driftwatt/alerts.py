@@ -44,7 +44,7 @@ ACK_REASONS = ("checking", "production", "planned", "known", "other")
 DISMISS_REASONS = ("new_normal", "production", "planned", "wrong_baseline", "false_alarm")
 
 ALARM_CODES: dict[str, str] = {
-    "acl_denied": "the broker refuses this edge's messages",
+    "acl_denied": "the broker refuses this edge's messages, by its rules or its size limit",
     "books_unbalanced": "the books of some meters do not add up",
     "broker_down": "the broker cannot be reached",
     "bus_down": "a line to meters is down",
@@ -55,6 +55,7 @@ ALARM_CODES: dict[str, str] = {
     "meter_replaced": "a meter's serial number changed",
     "meter_silent": "a meter does not answer",
     "multiplier_changed": "a meter's CT or PT ratio changed",
+    "not_acknowledged": "nobody acknowledges what this edge sends",
     "outbox_damaged": "the outbox was damaged and set aside; what could be read of it goes on",
     "outbox_filling": "the outbox is more than half full",
     "outbox_full": "the outbox is full and drops by policy",

@@ -18,8 +18,8 @@ from driftwatt.errors import ConfigError, Refused
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 4096
-_SCHEMA = ("no such ", "table ", "malformed ")
-"""How SQLite complains of our own statements when a bit flipped in the text of the schema."""
+_SCHEMA = ("no such ", "table ", "malformed ", "unsupported file format")
+"""How SQLite complains of our own statements when a bit flipped in the text of the schema or in the header."""
 
 
 class OutboxFile:

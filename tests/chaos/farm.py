@@ -1,11 +1,13 @@
 """Modbus TCP meters whose every reply can be traced, own codec; some replies are lies on purpose.
 
-One line per reply sent to its end: `t_ms meter counter address count energy_wh kind`, kind `true` or that of the lie.
+One line per reply sent to its end: `t_ms meter counter address energy_wh kind took_ms`, kind `true` or that of the lie,
+`took_ms` from the arrival of its request: who asks again after a late reply waits behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import struct
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tests.chaos.coded import energy_wh, registers
+from tests.chaos.listening import listening
 
 _REQUEST = struct.Struct(">HHHBBHH")
 LIES = {
@@ -52,19 +55,23 @@ class Farm:
         """Serve meters by unit id on one gateway and return its port."""
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
+            asked: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue()
+            serving = asyncio.ensure_future(self._serve_all(meters, asked, writer))
+            with contextlib.suppress(asyncio.IncompleteReadError, OSError):
                 while True:
-                    await self._serve(meters, await reader.readexactly(_REQUEST.size), writer)
-            except (asyncio.IncompleteReadError, OSError):
-                pass
-            finally:
-                writer.transport.abort()
+                    raw = await reader.readexactly(_REQUEST.size)
+                    asked.put_nowait((now_ms(), raw))
+            serving.cancel()
+            writer.transport.abort()
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+        return await listening(connected)
 
-    async def _serve(self, meters: dict[int, int], raw: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _serve_all(self, meters: dict[int, int], asked: asyncio.Queue[tuple[int, bytes]], writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                await self._serve(meters, *await asked.get(), writer)
+
+    async def _serve(self, meters: dict[int, int], arrived_ms: int, raw: bytes, writer: asyncio.StreamWriter) -> None:
         tid, _, _, unit, function, address, count = _REQUEST.unpack(raw)
         self.functions[function] += 1
         meter = meters.get(unit)
@@ -83,7 +90,8 @@ class Farm:
         await self._answer(kind, writer, (tid, unit, function), words)
         if kind not in ("silent", "busy"):
             await writer.drain()
-            self._file.write(f"{t_ms} {meter} {counter} {address} {count} {energy_wh(meter, t_ms)} {kind.replace(' ', '-')}\n")
+            energy, took_ms = energy_wh(meter, t_ms), now_ms() - arrived_ms
+            self._file.write(f"{t_ms} {meter} {counter} {address} {energy} {kind.replace(' ', '-')} {took_ms}\n")
 
     def _trouble(self) -> str:
         draw = self._dice.random()

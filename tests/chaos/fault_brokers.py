@@ -9,6 +9,7 @@ from driftwatt.topics import topic
 from tests.chaos.case import Missing, see, waiting
 from tests.chaos.herd import Herd
 
+REFUSED = {"acl_denied", "not_acknowledged"}
 POISON = (b"", b"{", b"[" * 5000, b"null", b'{"v":1}', b'{"v":99,"edge":"hall-a"}', b"\xff" * 300, b'{"v":1,"epoch":1e999}')
 
 
@@ -74,9 +75,30 @@ def denied(herd: Herd) -> None:
     time.sleep(10)
     see("readings that wait more", waiting(herd) - before)
     see("nothing more was stored", herd.stored() <= stored + 5)
+    herd.wait("the edge says that it is refused", lambda: "acl_denied" in herd.alarms("edge.toml"), within_s=60)
     see("broker denies", "Denied PUBLISH" in broker_log(herd))
     herd.broker_settings("")
     herd.begin("broker")
+
+
+def small_messages(herd: Herd) -> None:
+    """The broker swallows messages above 400 bytes and calls them taken, then hangs up on packets above 400; then the limit is raised."""
+    for limit in ("message_size_limit 400", "max_packet_size 400"):
+        herd.broker_settings(limit)
+        herd.kill("broker")
+        herd.wait(f"{limit}: the edge says why nothing arrives", lambda: bool(herd.alarms("edge.toml") & REFUSED), within_s=90)
+        stored, waits, size = herd.stored(), waiting(herd), herd.resident_mb("collect")
+        time.sleep(15)
+        see(f"{limit}: told", next(alarm["text"] for alarm in herd.status("edge.toml")["alarms"] if alarm["code"] in REFUSED))
+        see("readings that wait more", waiting(herd) - waits)
+        see("nothing more was stored", herd.stored() <= stored + 5)
+        grown = herd.resident_mb("collect") - size
+        if grown > 8:
+            raise Missing(f"memory that does not grow meanwhile; it did by {grown:.1f} MB")
+        herd.broker_settings("")
+        herd.kill("broker")
+        herd.wait("readings are stored again", lambda stored=stored: herd.stored() > stored + 200, within_s=60)  # type: ignore[misc]
+        herd.wait("the alarm is taken back", lambda: not herd.alarms("edge.toml") & REFUSED, within_s=20)
 
 
 def poison(herd: Herd) -> None:

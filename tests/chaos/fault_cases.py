@@ -14,6 +14,7 @@ _ALL = (
          {"store": "sqlite", "broker": "max_queued_messages 10\nmax_inflight_messages 5\nlog_type all"}),
     Case("broker-restarts", fault_brokers.restarts, {"store": "sqlite", "broker": "log_type all"}),
     Case("denied", fault_brokers.denied, short=True),
+    Case("small-messages", fault_brokers.small_messages),
     Case("hanging-database", fault_stores.hanging_database, {"store": "influxdb"}),
     Case("full-outbox", fault_stores.full_outbox, {"store": "sqlite", "max_bytes": "1MB", "when_full": "drop_oldest", "tail": "0s"}),
     Case("refused-database", fault_stores.refused_database, {"store": "influxdb"}, short=True),

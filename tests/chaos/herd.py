@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.coded import PROFILE, profile_toml
-from tests.chaos.herd_files import BUS, BUS_METER, EDGE, INFLUX, PLANT, PLANT_METER, die_with_parent, free_port, program
+from tests.chaos.herd_files import BUS, BUS_METER, EDGE, INFLUX, PLANT, PLANT_METER, die_with_parent, program
 from tests.chaos.stage import GATEWAYS, METERS, TIMEOUT_S
 from tests.chaos.unwell import Unwell
+from tests.support.daemons import free_port
 
 DATABASE = "chaos"
 

@@ -6,7 +6,6 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 from pathlib import Path
 
 from tests.chaos.coded import PROFILE
@@ -63,14 +62,6 @@ bind-address = "127.0.0.1:{port}"
 log-enabled = false
 {more}
 """
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def program(name: str) -> str | None:

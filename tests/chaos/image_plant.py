@@ -76,22 +76,31 @@ async def live_on(folder: Path) -> None:
 
 
 def plant_flip(folder: Path, told: list[str], *, in_log: bool) -> str:
-    """Start a processor on a state with wrong bits; return what became of it."""
-    del told, in_log
+    """Start a processor on a state with wrong bits; return what became of it. Raises Broken when it refuses, or forgets without a word.
 
-    async def look() -> str:
+    A wrong bit in the write-ahead log looks like the torn end that power cuts leave.
+    """
+    acknowledged = max((int(line.split()[1]) for line in told), default=0)
+
+    async def look() -> tuple[bool, int]:
         state, store = SqliteState(folder / "state.sqlite3"), SqliteStore(folder / "store.sqlite3")
         pipeline, _ = bench(folder, state=state, store=store)
         try:
             await pipeline.begin()
+            upto = max((point.upto for point in state.load().checkpoints), default=0)
         finally:
             pipeline.storing.stop()
             pipeline.keeping.stop()
             store.close()
             state.close()
-        return "opened"
+        return "state_damaged" in pipeline.standing, upto
 
     try:
-        return asyncio.run(look())
+        said, upto = asyncio.run(look())
     except DriftwattError as error:
-        return f"refused by name ({type(error).__name__})"
+        raise Broken(f"refused: {error}") from error
+    if said:
+        return "set aside, and told" if any(folder.glob("*.damaged-*")) else "opened, and told"
+    if upto < acknowledged and not in_log:
+        raise Broken(f"{acknowledged - upto} acknowledged readings are forgotten without a word")
+    return "opened" if upto >= acknowledged else "opened as before the damaged write-ahead log"

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tests.chaos.listening import listening
+
 FAULTS = ("cut", "reset in a packet", "half-open", "one way", "delay", "throttle", "one byte at a time", "second connection")
 CALM_S = (1.0, 3.0)
 """How long a connection is left alone between two faults."""
@@ -61,9 +63,7 @@ class FaultProxy:
 
     async def listen(self) -> int:
         """Begin and return the port."""
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+        return await listening(self._connected)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

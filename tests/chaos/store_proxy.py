@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections import Counter
 
+from tests.chaos.listening import listening
 from tests.chaos.proxies import Deck
 
 FAULTS = ("503", "500", "429 with Retry-After", "slow", "cut before", "cut after the write", "half an answer")
@@ -30,9 +31,7 @@ class StoreProxy:
 
     async def listen(self) -> int:
         """Begin and return the port."""
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+        return await listening(self._connected)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):

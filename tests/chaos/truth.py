@@ -14,6 +14,8 @@ from tests.chaos.farm import TRUE_KINDS
 
 BEFORE_MS, AFTER_MS = 60, 1500
 """A reply was served from the instant of its reading on, within one poll of two requests."""
+IN_TIME_MS = 200
+"""A reply that took longer from its request, half of the timeout, may be given up by who asked."""
 DYING_MS = 1500
 """What was served so shortly before a kill may not have been committed."""
 
@@ -26,6 +28,7 @@ class Served:
     address: int
     energy_wh: int
     kind: str
+    took_ms: int
 
 
 Journal = Mapping[tuple[int, int], Served]
@@ -49,8 +52,8 @@ def journal(path: Path) -> dict[tuple[int, int], Served]:
     """Return all replies by (meter, counter)."""
     found = {}
     for line in path.read_text(encoding="ascii").splitlines():
-        t_ms, meter, counter, address, _, energy, kind = line.split()
-        found[int(meter), int(counter)] = Served(int(t_ms), int(address), int(energy), kind.replace("-", " "))
+        t_ms, meter, counter, address, energy, kind, took_ms = line.split()
+        found[int(meter), int(counter)] = Served(int(t_ms), int(address), int(energy), kind.replace("-", " "), int(took_ms))
     return found
 
 
@@ -105,14 +108,14 @@ def _energy(meter: int, t_ms: int, values: Mapping[str, float], reply: Served, o
 
 
 def not_committed(served: Journal, used: set[tuple[int, int]], deaths_ms: Sequence[int]) -> tuple[int, int]:
-    """Return how many first replies of polls were truly served, and how many of those were not stored though nobody had died."""
-    true, missing = 0, 0
+    """Return how many polls had a true first reply in good time, while nobody was about to die, and how many of those are not stored."""
+    true = missing = 0
     for key, reply in served.items():
-        if reply.address != 0 or reply.kind != "true":
-            continue
-        true += 1
-        if key in used:
+        if reply.address != 0 or reply.kind != "true" or reply.took_ms > IN_TIME_MS:
             continue
         at = bisect_left(deaths_ms, reply.t_ms)
-        missing += not (at < len(deaths_ms) and deaths_ms[at] - reply.t_ms <= DYING_MS)
+        if at < len(deaths_ms) and deaths_ms[at] - reply.t_ms <= DYING_MS:
+            continue
+        true += 1
+        missing += key not in used
     return true, missing
