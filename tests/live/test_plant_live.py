@@ -67,6 +67,11 @@ def test_a_real_partial_write_is_taken_apart_to_the_one_bad_line(influx: InfluxS
         assert [at for at in kept if at != bad] == [at for at in range(10) if at != bad]
 
 
+def test_auto_finds_out_that_a_real_server_is_of_the_first_generation(influx: InfluxServer) -> None:
+    with closing(store_on(influx, "auto")) as store:
+        assert store.generation() == "1"
+
+
 def test_a_missing_database_holds_everything(influx: InfluxServer) -> None:
     with closing(store_on(influx, "nowhere", create=False)) as store, pytest.raises(Refused):
         store.write_readings([Reading("m1", T, {"active_power": 1.0})])
