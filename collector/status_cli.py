@@ -79,13 +79,20 @@ def as_text(value: Any, indent: str = "") -> str:
         elif isinstance(item, dict) and any(isinstance(inner, dict | list) for inner in item.values()):
             lines += [f"{indent}{key}:", as_text(item, indent + "  ")]
         else:
-            lines.append(f"{indent}{key}: {_one_line(item)}")
+            lines.append(indent + ": ".join(_told(key, item)))
     return "\n".join(lines)
+
+
+def _told(key: str, value: Any) -> tuple[str, str]:
+    """Return name and value for people: instants by the clock of this machine, not in milliseconds."""
+    if not key.endswith("_ms") or not isinstance(value, int):
+        return key, _one_line(value)
+    return key.removesuffix("_ms"), dt.datetime.fromtimestamp(value / 1000).astimezone().isoformat(" ", "seconds")
 
 
 def _one_line(item: Any) -> str:
     if isinstance(item, dict):
-        return "  ".join(f"{key} {_one_line(value)}" for key, value in item.items() if value not in ({}, [], ""))
+        return "  ".join(" ".join(_told(key, value)) for key, value in item.items() if value not in ({}, [], ""))
     if isinstance(item, list):
         return "".join(f"\n      {_one_line(each)}" for each in item)
     return "–" if item is None else f"{item:g}" if isinstance(item, float) else str(item)
@@ -97,6 +104,8 @@ def _sum(value: Any) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     status = handler("driftwatt.status", kind_of(arguments.file))(arguments.file)
+    if not arguments.json and "written_ms" in status and not status.get("running", True):
+        print("NOT RUNNING; this is what it said last")
     print(json.dumps(status, ensure_ascii=False) if arguments.json else as_text(status))
     return 0 if status.get("running", True) else 1
 

@@ -112,6 +112,9 @@ def test_an_edge_without_broker_keeps_every_reading_and_says_how_it_is(tmp_path:
     assert re.search(r"bus line-1: gone \(unit 99\), input registers 0x\w{4} to 0x\w{4}: (timeout|exception_1[01])", complaints[0])
     assert "Traceback" not in log
 
+    people = run("status", file).stdout
+    assert people.startswith("NOT RUNNING")
+    assert re.search(r"compressor-1  .* last_ok \d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  age_s", people)
     told = json.loads(run("status", file, "--json").stdout)
     assert told["buses"][0]["meters"][0]["id"] == "compressor-1"
     books = run("ledger", file, "--json")
