@@ -39,6 +39,7 @@ BAD_LINES, LIMIT, TOO_LARGE, NOT_ALLOWED, BROKEN = (400, 422), 422, 413, (401, 4
 BROKEN_TIMES, BROKEN_ALL, BROKEN_TRIES = 3, 14, 200
 """So often a request breaks the server before a line of it is suspected; so many parts that all break it are its own illness."""
 LONGEST_WAIT_S = 60.0
+GENERATIONS = ("1", "2", "3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +210,8 @@ class InfluxStore:
 
     def generation(self) -> str:
         """Return which server this is, `1`, `2` or `3`: what the plant file says, or what the server tells; empty while it is silent."""
-        if not self._major and (told := self._influxql.version()):
-            self._major = told[:1]
+        if not self._major and (told := self._influxql.version()) and told[0] in GENERATIONS:  # a home-made build says `unknown`
+            self._major = told[0]
             log.info("%s is InfluxDB %s", self._server.url, told)
         return self._major
 

@@ -67,9 +67,10 @@ def test_a_real_partial_write_is_taken_apart_to_the_one_bad_line(influx: InfluxS
         assert [at for at in kept if at != bad] == [at for at in range(10) if at != bad]
 
 
-def test_auto_finds_out_that_a_real_server_is_of_the_first_generation(influx: InfluxServer) -> None:
+def test_a_real_server_is_taken_for_what_it_says_and_for_nothing_else(influx: InfluxServer) -> None:
+    told = urllib.request.urlopen(f"{influx.url}/ping").headers["X-Influxdb-Version"]
     with closing(store_on(influx, "auto")) as store:
-        assert store.generation() == "1"
+        assert store.generation() == ("1" if told.lstrip("v").startswith("1.") else ""), told
 
 
 def test_a_missing_database_holds_everything(influx: InfluxServer) -> None:

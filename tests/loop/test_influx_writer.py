@@ -11,7 +11,7 @@ import pytest
 from driftwatt.errors import PartialWrite, Refused, Unavailable
 from driftwatt.readings import Reading
 from processors.adapters.influx import InfluxStore, Server
-from tests.support.fake_influx import FakeInflux, Scripted, serving
+from tests.support.fake_influx import VERSIONS, FakeInflux, Scripted, serving
 
 PROFILES = ["1.8", "2.7", "3-core"]
 T = 1_900_000_000_000
@@ -187,6 +187,12 @@ def test_a_server_that_breaks_on_everything_sets_nothing_aside(profile: str) -> 
 def test_auto_finds_out_which_server_it_is(profile: str, generation: str) -> None:
     with store_on(FakeInflux(profile)) as store:
         assert store.generation() == generation
+
+
+def test_a_home_made_server_that_calls_its_version_unknown_is_not_taken_for_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VERSIONS, "2.7", "unknown")
+    with store_on(FakeInflux("2.7")) as store:
+        assert store.generation() == ""
 
 
 def test_a_server_that_does_not_say_what_it_is_gets_time_before_a_422_is_read() -> None:
