@@ -1,4 +1,4 @@
-"""What the two daemons share at their ends: how a run becomes an exit code, and how tasks are ended."""
+"""What the two daemons share at their ends: how a run becomes an exit code, memory that goes back, and how tasks are ended."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from driftwatt.adapters import allocator
 from driftwatt.errors import DriftwattError, meant_for_people
 
 log = logging.getLogger(__name__)
+
+GIVE_BACK_S = 60.0
 
 
 def run(name: str, main: Coroutine[Any, Any, int]) -> int:
@@ -19,7 +22,8 @@ def run(name: str, main: Coroutine[Any, Any, int]) -> int:
     Raises errors that are meant for people. Only here everything is caught: the last word of a daemon is a line of the log.
     """
     try:
-        return asyncio.run(main)
+        allocator.bound()
+        return asyncio.run(_tended(main))
     except KeyboardInterrupt:
         return 130
     except DriftwattError:
@@ -40,6 +44,21 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+async def _tended(main: Coroutine[Any, Any, int]) -> int:
+    """Run `main`, and every minute give back what it does not need any more."""
+
+    async def tend() -> None:
+        while True:
+            await asyncio.sleep(GIVE_BACK_S)
+            allocator.give_back()
+
+    tending = asyncio.create_task(tend())
+    try:
+        return await main
+    finally:
+        tending.cancel()
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -50,6 +51,9 @@ log = logging.getLogger(__name__)
 
 ONCE_QUIET_S = 3.0
 DRAIN_S = 5.0
+TURN_S = 0.0005
+"""How long a computing thread lets another wait. The network thread stops half a dozen times for each message: with Python's 5 ms it
+takes a few hundred a second while the loop computes, and what queues at the broker meanwhile is dropped there, of all edges."""
 ERRAND_S = 120.0
 """Longest that a command waits for the daemon; what it asked for is done all the same."""
 ALONE_S = 20.0
@@ -61,6 +65,7 @@ def run(file: Path, *, clock: Clock, history: Path | None = None, once: bool = F
 
     Raises ConfigError(s) and other errors meant for people.
     """
+    sys.setswitchinterval(TURN_S)
     plant = load_plant(file)
     folder = Folder(folder_of(file, plant))
     try:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from driftwatt.adapters.read_ahead import ReadAhead
 from driftwatt.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,13 @@ class Will:
     payload: bytes
 
 
+class _Client(paho.Client):
+    """Reads ahead."""
+
+    def _create_socket(self) -> Any:
+        return ReadAhead(super()._create_socket())
+
+
 class MqttLink:
     """A connection that comes back by itself.
 
@@ -83,7 +91,7 @@ class MqttLink:
         self.callback_errors = 0
         self.denied = 0
         self._complaint = ""
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311, clean_session=True)
+        client = _Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=paho.MQTTv311, clean_session=True)
         client.max_inflight_messages_set(MAX_INFLIGHT)
         client.reconnect_delay_set(RECONNECT_MIN_S, RECONNECT_MAX_S)
         if address.username:

@@ -1,6 +1,7 @@
 """An edge without meters: rows of 20 values go straight into the real outbox, the real forwarder sends them.
 
-`python -m tests.chaos.feeder FOLDER --broker URL --meters N`. `FOLDER/rate` holds how many readings a second are wanted
+`python -m tests.chaos.feeder FOLDER --broker URL --meters N`, with `--edge` and `--first` where several feed
+one plant. `FOLDER/rate` holds how many readings a second are wanted
 (0: none; "end": leave). Four times a second one line goes to `FOLDER/feeder.txt`: instant in ms, committed, acknowledged,
 waits for an acknowledgement in ms (comma between), all since the start.
 """
@@ -10,18 +11,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import sys
 import time
 from collections import deque
+from itertools import cycle
 from pathlib import Path
 
 from collector.adapters.outbox import Outbox
 from collector.forwarder import Forwarder, mqtt
+from driftwatt import daemon
 from driftwatt.adapters.mqtt import BrokerAddress
 from driftwatt.clock import SystemClock
 from driftwatt.readings import Reading
 from driftwatt.wire import Hello, HelloMeter
 
-EDGE = "load"
 EVERY_S = 0.2
 """One commit so often, as a collector of a few hundred meters makes them."""
 PHASES = ("l1", "l2", "l3")
@@ -67,9 +70,9 @@ class TimedOutbox(Outbox):
                 self.waits_ms.append(round((now_s - self._at.popleft()[1]) * 1000))
 
 
-async def feed(outbox: TimedOutbox, forwarder: Forwarder, folder: Path, meters: int) -> None:
+async def feed(outbox: TimedOutbox, forwarder: Forwarder, folder: Path, meters: range) -> None:
     """Commit at the wanted rate until told to end."""
-    clock, meter, due_s, owed = SystemClock(), 0, time.monotonic(), 0.0
+    clock, turn, due_s, owed = SystemClock(), cycle(meters), time.monotonic(), 0.0
     while (wanted := (folder / "rate").read_text()) != "end":
         due_s += EVERY_S
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
@@ -77,7 +80,7 @@ async def feed(outbox: TimedOutbox, forwarder: Forwarder, folder: Path, meters: 
         rows = []
         t_ms = clock.now_ms()
         for _ in range(int(owed)):
-            meter = (meter + 1) % meters
+            meter = next(turn)
             rows.append(Reading(f"m{meter}", t_ms, values(meter, t_ms)))
         owed -= len(rows)
         if rows:
@@ -96,25 +99,27 @@ async def tell(outbox: TimedOutbox, file: Path) -> None:
             await asyncio.sleep(0.25)
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    """Run until `rate` says end and everything is acknowledged."""
+async def main(arguments: argparse.Namespace) -> int:
+    """Run until `rate` says end and everything is acknowledged. Returns 0."""
     folder: Path = arguments.folder
     outbox = await TimedOutbox.open(folder / "outbox", max_bytes=2_000_000_000, tail_s=arguments.tail, when_full="thin")
     assert isinstance(outbox, TimedOutbox)
     outbox.begin_timing()
-    clock = SystemClock()
-    met = tuple(HelloMeter(f"m{n}", "bus", "load", "f00", 200) for n in range(arguments.meters))
-    hello = Hello(EDGE, "1", clock.now_ms(), "c", "trust", (), met)
-    forwarder = Forwarder(EDGE, outbox, mqtt(EDGE, BrokerAddress.parse(arguments.broker)), lambda: hello, clock)
+    clock, edge = SystemClock(), arguments.edge
+    meters = range(arguments.first, arguments.first + arguments.meters)
+    met = tuple(HelloMeter(f"m{n}", "bus", "load", "f00", 200) for n in meters)
+    hello = Hello(edge, "1", clock.now_ms(), "c", "trust", (), met)
+    forwarder = Forwarder(edge, outbox, mqtt(edge, BrokerAddress.parse(arguments.broker)), lambda: hello, clock)
     gc.freeze()
     daemons = [asyncio.ensure_future(forwarder.run()), asyncio.ensure_future(tell(outbox, folder / "feeder.txt"))]
-    await feed(outbox, forwarder, folder, arguments.meters)
+    await feed(outbox, forwarder, folder, meters)
     await forwarder.drain(120)
     await asyncio.sleep(4)  # the books are said every three seconds
     for each in daemons:
         each.cancel()
     await asyncio.wait(daemons)
     await outbox.close()
+    return 0
 
 
 if __name__ == "__main__":
@@ -122,5 +127,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--broker", required=True)
     parser.add_argument("--meters", type=int, default=400)
+    parser.add_argument("--edge", default="load")
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tail", type=float, default=60.0)
-    asyncio.run(main(parser.parse_args()))
+    sys.exit(daemon.run("feeder", main(parser.parse_args())))

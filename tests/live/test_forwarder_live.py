@@ -16,6 +16,7 @@ from collector.adapters.outbox import Outbox
 from collector.forwarder import Forwarder, mqtt
 from collector.pure.sending import Pace
 from driftwatt.adapters.mqtt import BrokerAddress, MqttLink
+from driftwatt.adapters.read_ahead import ReadAhead
 from driftwatt.clock import SystemClock
 from driftwatt.readings import Reading, Row
 from driftwatt.topics import Kind, every_edge, parse, topic
@@ -263,7 +264,7 @@ def test_a_killed_edge_is_reported_by_its_last_will(broker: str, tmp_path: Path)
                 link = edge.forwarder._link
                 assert isinstance(link, MqttLink)
                 sock = link._client.socket()
-                assert isinstance(sock, socket.socket)
+                assert isinstance(sock, ReadAhead)
                 sock.shutdown(socket.SHUT_RDWR)  # as a cable pulled: no goodbye
                 states = [from_bytes(EdgeState, await asyncio.to_thread(plant.next, "state")).online for _ in range(2)]
                 assert states == [False, True]

@@ -78,3 +78,47 @@ def test_what_is_only_shown_never_fills_the_inbox_and_the_newest_stays() -> None
         assert [message.payload for message in box.counted(10)] == [b"z"]
 
     asyncio.run(scenario())
+
+
+def test_an_edge_that_comes_too_often_is_let_go_in_either_lane_and_the_others_are_not() -> None:
+    async def scenario() -> None:
+        box = Inbox(asyncio.get_running_loop(), {"mad", "hall-a"})
+        for kind in ("d", "live"):
+            for _ in range(2000):
+                box.put(f"dw/1/mad/{kind}", b"x")
+            box.put(f"dw/1/hall-a/{kind}", b"y")
+        most = inbox.EDGE_AT_ONCE * 1.2
+        for taken in (box.counted(10**6), box.shown()):
+            assert b"y" in [message.payload for message in taken]
+            assert len(taken) <= most + 1
+        assert box.let_go >= 2 * (2000 - most)
+
+    asyncio.run(scenario())
+
+
+def test_one_edge_fills_no_cycle_with_small_messages() -> None:
+    async def scenario() -> None:
+        box = Inbox(asyncio.get_running_loop(), {"mad", "hall-a"})
+        for _ in range(300):
+            box.put("dw/1/mad/d", b"x")
+        box.put("dw/1/hall-a/d", b"y")
+        await box.counted_waiting.wait()
+        taken = [message.payload for message in box.counted(10**6)]
+        assert (taken.count(b"x"), taken.count(b"y")) == (inbox.AT_A_TIME, 1)
+        assert box.counted_waiting.is_set()
+
+    asyncio.run(scenario())
+
+
+def test_turns_that_are_invented_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "MAX_BUCKETS", 50)
+    monkeypatch.setattr(inbox, "EDGE_AT_ONCE", 1.0)
+    monkeypatch.setattr(inbox, "EDGE_PER_S", 1e9)
+
+    async def scenario() -> None:
+        box = Inbox(asyncio.get_running_loop())
+        for number in range(1000):
+            box.put(f"dw/1/e{number}/live", b"x")
+        assert len(box._buckets) <= 51
+
+    asyncio.run(scenario())
