@@ -60,14 +60,18 @@ def values_of(bins: bytes, kw: Sequence[float], schedule: Schedule) -> tuple[flo
 
     `bins` are the hour-of-week bins of the good hours, `kw` their mean powers.
     """
-    level = schedule.level
+    level, kw = schedule.level, list(kw)
     base, total = sum(sorted(kw)[:4]) / 4 / level, sum(kw) / len(kw) / level
     if not schedule.mask:
         return (base, None, None, None, total)
-    off, edge, on = (
-        _mean(kw, bins.translate(table), least, level) for table, least in zip(selectors(schedule.mask), (4, 2, 4), strict=True)
+    off, edge, on = selectors(schedule.mask)
+    return (
+        base,
+        _mean(kw, bins.translate(off), 4, level),
+        _mean(kw, bins.translate(edge), 2, level),
+        _mean(kw, bins.translate(on), 4, level),
+        total,
     )
-    return (base, off, edge, on, total)
 
 
 def _mean(kw: Sequence[float], chosen: bytes, least: int, level: float) -> float | None:

@@ -99,7 +99,8 @@ def take(  # noqa: C901, PLR0917 – called for every row of a history: places a
     if over and good_ms >= LEAST_MS and not test[0] and not quality[7]:
         (_, day_ms, _, _), _, _, least, most = day  # type: ignore[misc]  # as above
         place, kw, last = (until_ms - 1 - day_ms) // HOUR_MS, total * HOUR_MS / good_ms, kws[-1] if behind else quality[2]
-        if least <= kw <= most[place] and _differs(kw, last) and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
+        plain = last is not None and least <= kw <= most[place] and not -_SAME * last <= kw - last <= _SAME * last
+        if plain and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
             square = squares / good_ms - kw * kw
             if scatter or square > _EVEN_HOUR * kw * kw:
                 scatter = _scattered(scatter, len(kws), square)
@@ -124,18 +125,15 @@ def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, sett
     place, begun_ms = divmod(start_ms - day_ms, HOUR_MS)
     if begun_ms or end_ms > day_end_ms:
         return None
-    kw = kwh * HOUR_MS / (end_ms - start_ms)
-    if not (least <= kw <= most[place] and _differs(kw, kws[-1] if behind else quality[2])) or settings.calendar.closed(start_ms, end_ms):
+    kw, last = kwh * HOUR_MS / (end_ms - start_ms), kws[-1] if behind else quality[2]
+    if last is None or -_SAME * last <= kw - last <= _SAME * last or not least <= kw <= most[place]:
+        return None
+    if settings.calendar.closed(start_ms, end_ms):
         return None
     return _new(
         DetectorState,
         (end_ms, 0, 0.0, 0, 0.0, day, behind + 1, at | 1 << place, (*kws, kw), scatter, drivers, quality, test, memory, events),
     )
-
-
-def _differs(kw: float, last: float | None) -> bool:
-    """Tell whether an hour surely does not repeat the one before; a first hour is for the gate to judge."""
-    return last is not None and not -_SAME * last <= kw - last <= _SAME * last
 
 
 def _move_on(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> Told:

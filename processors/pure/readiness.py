@@ -70,7 +70,7 @@ def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: 
 
 
 def _sums(total: Chart) -> tuple[int, float, float]:
-    one, other, level = total.working.order, total.other.order, total.level
+    one, other, level = total.working.order.tolist(), total.other.order.tolist(), total.level
     count, first = len(one) + len(other), sum(one) + sum(other)
     second = sum(map(mul, one, one)) + sum(map(mul, other, other))
     return count, first + count * level, second + 2 * level * first + count * level * level
