@@ -45,12 +45,16 @@ class Usual(NamedTuple):
         even = bins[-1] - bins[0] == 23 and len(bins) == 24
         chosen: Any = slice(bins[0], bins[0] + 24) if even else np.frombuffer(bins, np.uint8)
         m, v = means[chosen], spreads[chosen]
-        most = 3.0 * np.maximum(v, max(self.typical / 2, floor))
+        most = np.maximum(v, max(self.typical / 2, floor))
+        most *= 3.0
         r = np.frombuffer(kw, np.float32) - m
         np.minimum(r, most, out=r)
-        np.maximum(r, -most, out=r)
+        np.maximum(r, np.negative(most, out=most), out=r)
         means[chosen] = m + WEIGHT * r
-        spreads[chosen] = (1.0 - WEIGHT) * v + 1.25 * WEIGHT * np.abs(r)
+        np.abs(r, out=r)
+        r *= 1.25 * WEIGHT
+        r += (1.0 - WEIGHT) * v
+        spreads[chosen] = r
         ascending = spreads.copy()
         ascending.sort()
         low, high = ascending[BINS // 2 - 1 : BINS // 2 + 1].tolist()

@@ -135,9 +135,10 @@ def seen(days: Sequence[Past], channel: int) -> list[Seen]:
 
 def with_copy(copies: tuple[Copy, ...], ordinal: int, charts: Sequence[Chart], *, moved: bool) -> tuple[Copy, ...]:
     """Return the copies with one more, or another one for the same day; older weeks are thinned out once a week."""
-    theta = array("f")
+    terms: list[float] = []
     for chart in charts:
-        theta.extend(chart.ridge.theta)
+        terms += chart.ridge.theta
+    theta = array("f", terms)
     if copies and copies[-1].ordinal == ordinal:
         copies = copies[:-1]
     if ordinal % 7 == 0:
