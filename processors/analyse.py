@@ -16,7 +16,7 @@ from config.plant import TariffChoice
 from driftwatt.errors import ConfigError, WireError
 from processors.analyse_files import Bar, reading, writing
 from processors.analyse_page import Days, page
-from processors.analyse_tasks import Task, length_ms, tasks_of, zone_of
+from processors.analyse_tasks import Task, tasks_of, zone_of
 from processors.policies import day_calendar, factor_book, tariff_book
 from processors.pure.appraise import AlertContext
 from processors.pure.csv_rows import HOUR_MS, Row, RowError, interval_ms, rows
@@ -119,7 +119,7 @@ def _playback(task: Task, first: Sequence[Row]) -> Playback:
         except WireError as error:
             raise ConfigError("not a snapshot of an analysis", file=str(task.state_in), found=str(error)) from error
     else:
-        played.start(length_ms(task.interval) if task.interval else interval_ms(first))
+        played.start(interval_ms(first, task.interval_ms))
     return played
 
 

@@ -27,7 +27,7 @@ class Task:
     target: str
     meter: str
     zone: str
-    interval: str | None
+    interval_ms: int | None
     unit: str
     threshold: float
     auto_ms: int
@@ -72,7 +72,7 @@ def tasks_of(arguments: argparse.Namespace) -> list[Task]:
                 target=target,
                 meter=arguments.meter or source.stem,
                 zone=zone,
-                interval=arguments.interval or own.get("freq"),
+                interval_ms=_interval_ms(arguments.interval or own.get("freq")),
                 unit=arguments.unit,
                 threshold=arguments.threshold,
                 auto_ms=auto_ms,
@@ -140,6 +140,15 @@ def length_ms(written: str) -> int:
     if match is None or match[2] not in _LENGTHS or float(match[1]) <= 0:
         raise ConfigError("not a length of time", found=repr(written), allowed="such as 15min, 1h, 3d")
     return round(float(match[1]) * _LENGTHS[match[2]])
+
+
+def _interval_ms(written: str | None) -> int | None:
+    if not written:
+        return None
+    told_ms = length_ms(written)
+    if HOUR_MS % told_ms:
+        raise ConfigError("intervals must divide an hour", key="--interval", found=repr(written), allowed="such as 5min, 15min, 1h")
+    return told_ms
 
 
 def _instant(written: str) -> int:

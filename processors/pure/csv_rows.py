@@ -80,18 +80,27 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
         raise RowError(reader.line_num, f"not CSV: {error}") from error
 
 
-def interval_ms(first: Sequence[Row]) -> int:
-    """Return the most frequent distance of rows, the shorter of equals; a quarter-hour when there is none.
+def interval_ms(first: Sequence[Row], told_ms: int | None = None) -> int:
+    """Return the interval: the one that was told, else the most frequent distance of rows, the shorter of equals.
 
-    Raises RowError for one that does not divide an hour.
+    Without distances it is a quarter-hour. Raises RowError for one that does not divide an hour, and where rows stand
+    closer than what was told; wider is a file with holes.
 
-    >>> interval_ms([Row(2, 0, 1.0), Row(3, 900_000, 1.0), Row(4, 1_800_000, 1.0), Row(5, 9_900_000, 1.0)])
-    900000
+    >>> rows = [Row(2, 0, 1.0), Row(3, 900_000, 1.0), Row(4, 1_800_000, 1.0), Row(5, 9_900_000, 1.0)]
+    >>> interval_ms(rows), interval_ms(rows, told_ms=300_000)
+    (900000, 300000)
+    >>> interval_ms(rows, told_ms=3_600_000)
+    Traceback (most recent call last):
+    processors.pure.csv_rows.RowError: line 2: rows are mostly 15 minutes apart, not 60 as --interval says
     """
     steps = Counter(b.start_ms - a.start_ms for a, b in pairwise(first) if b.start_ms > a.start_ms)
     if not steps:
-        return 900_000
+        return told_ms or 900_000
     step = min(steps, key=lambda each: (-steps[each], each))
+    if told_ms is not None:
+        if step % told_ms:
+            raise RowError(first[0].line, f"rows are mostly {step / 60_000:g} minutes apart, not {told_ms / 60_000:g} as --interval says")
+        return told_ms
     if HOUR_MS % step:
         raise RowError(first[0].line, f"rows are mostly {step / 60_000:g} minutes apart; intervals must divide an hour")
     return step

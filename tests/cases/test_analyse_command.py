@@ -161,6 +161,7 @@ def test_the_report_shows_every_event_with_a_picture_and_asks_nobody_for_anythin
         (["m.csv", "--until", "yesterday"], "not ISO 8601"),
         (["m.csv", "n.csv", "--state-in", "s"], "go with one file"),
         (["m.csv", "--tariff", "nowhere"], "nowhere"),
+        (["m.csv", "--interval", "7min"], "intervals must divide an hour"),
     ],
 )
 def test_wrong_usage_is_said_in_one_line(arguments: list[str], problem: str, tmp_path: Path, capsys: Capture) -> None:
@@ -198,6 +199,13 @@ def test_a_row_that_cannot_be_is_named_with_its_line(row: str, problem: str, tmp
     assert main(["analyse", str(csv), "--out", str(tmp_path / "out.jsonl")]) == 1
     assert problem in capsys.readouterr().err
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_interval_that_is_longer_than_the_rows_stand_apart_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    csv = _written(tmp_path / "m.csv", [f"2026-07-06T00:{quarter:02d}:00Z,4" for quarter in (0, 15, 30, 45)])
+    assert main(["analyse", str(csv), "--interval", "1h", "--out", str(tmp_path / "out.jsonl")]) == 1
+    assert "line 2: rows are mostly 15 minutes apart, not 60 as --interval says" in capsys.readouterr().err
+    assert main(["analyse", str(csv), "--interval", "5min", "--out", str(tmp_path / "out.jsonl")]) == 0
 
 
 def test_a_comma_at_the_end_of_a_row_is_no_value(tmp_path: Path) -> None:
