@@ -30,7 +30,7 @@ from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 
-VERSION, OLDEST = 8, 6
+VERSION, OLDEST = 9, 9
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")

@@ -1,21 +1,16 @@
 """The event ledger: how much energy a waste event has cost so far, with its 90 % band, hour by hour.
 
-The clean reference is θ* of every channel (reference.py), frozen. δ_c is the mean residual against
-it over the n valid days since then (those before the alarm too). Energy by parts (docs/detection.md, "Energy"):
+The clean reference is θ* of every channel (reference.py), frozen. r_c is the mean residual against it over the n valid
+days since then (those before the alarm too), in shares of the meter's scale L; deep night is what the off-hours have
+left without the shoulders. Which part of the day the excess runs in, and how much it is, is a weighted mean over all
+of them (attribution.py):
 
-    no schedule                      W = 24 n δ_base if base opened the event, else 24 n δ_tot
-    opened by on or tot, δ_on > 2 δ_off and significant                W = Σ_d h_on(d) δ_on(d)
-    δ_off > 0 and (opened by base, off or edge, or δ_off significant):
-        δ_on > δ_off/2               W = 24 n (δ_base/s_base² + δ_off/s_off²) / (1/s_base² + 1/s_off²)    round the clock
-        else δ_deep < δ_edge/2       W = Σ_d h_edge(d) δ_edge(d)      early start or late stop
-        else                         W = Σ_d h_off(d) δ_off(d)        off-hours only
-    otherwise                        W = Σ_d h_on(d) δ_on(d)
+    W = L Σ_part P(part) · hours(part) · δ(part),     half-width = 1.9 standard deviations of that mixture
+    no schedule: one part, all day, gauged by base load if base opened the event, else by the day's mean
 
-    half-width = 7.1 · 24 · L · s_tot · √((1+ρ)/(1−ρ) · (n + n²/130))
-
-h(d) are the channel's hours on the weekday of day d, so that a weekend counts with its own hours. Channels are
-never summed: base ⊂ off ⊂ tot; round the clock two gauges of the same kW are averaged by their scatter. Nor are the
-open events of one meter: an older one counts against its own, older reference and so includes what the younger ones count.
+Hours are those of the weekdays passed, so that a weekend counts with its own. Channels are never summed:
+base ⊂ off ⊂ tot. Nor are the open events of one meter: an older one counts against its own, older reference and so
+includes what the younger ones count.
 """
 
 from __future__ import annotations
@@ -23,23 +18,24 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, overload
+from typing import NamedTuple, overload
 
 from driftwatt.alerts import Range
-from processors.pure.baseline import FORGET, dot
+from processors.pure import attribution
+from processors.pure.attribution import DRIFT, Excess, Part
+from processors.pure.baseline import dot
 from processors.pure.channels import CHANNELS, Chart
 from processors.pure.memory import Past
 from processors.pure.outputs import Channel
 from processors.pure.robust import clip
 from processors.pure.schedule import EDGE, RUNNING, Schedule
 
-BAND_FACTOR = 7.1
-REFERENCE_DAYS = 1 / (1 - FORGET)
+BAND_FACTOR = 1.9
+"""Half-width in standard deviations: a normal would need 1.645, drift has longer tails."""
 RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
 RESOLVED_CLIP = 2.5
 """Residuals count up to so many sigma when it is judged whether waste is over: else a large one would linger."""
 BASE, OFF, EDGES, ON, TOT = range(5)
-Part = Literal["all", "off", "edge", "on"]
 
 
 class Sums(NamedTuple):
@@ -61,7 +57,8 @@ class Event(NamedTuple):
     """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
 
     `days` counts valid days since `since`; `level` smooths the opening channel's residual, `sigma` is its scale
-    at the alarm; `answered` is the answer given so far. `old_*` stands for days that have left the memory: weights per bin and their span.
+    at the alarm; `answered` is the answer given so far. `old_*` stands for days that have left the memory: weights per
+    bin and their span. `judged` is the θ that the opening channel must come back to.
     """
 
     channel: Channel
@@ -79,6 +76,7 @@ class Event(NamedTuple):
     answered: str = ""
     old_weights: array[float] = array("f")
     old_until_ms: int = 0
+    judged: tuple[float, ...] = ()
 
 
 class Account(NamedTuple):
@@ -112,7 +110,7 @@ def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
         was = sums[c]
         sums[c] = Sums(was.n + 1, was.y + y, was.clean + clean, was.energy + hours * (y - clean), was.hours + hours)
         if CHANNELS[c] == event.channel:
-            excess = clip(y - clean, RESOLVED_CLIP * event.sigma)
+            excess = clip(y - dot(event.judged, day.z), RESOLVED_CLIP * event.sigma)
             level += RESOLVED_WEIGHT * (excess - level)
     return event._replace(sums=tuple(sums), days=event.days + 1, level=level)
 
@@ -130,55 +128,58 @@ def without(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
 
 def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
     """Return a new event with the days since its beginning booked."""
+    c = CHANNELS.index(event.channel)
+    above: list[float] = []
     for day in days:
         if day.ordinal >= event.since:
             event = add_day(event, day, schedule)
-    return event._replace(level=clip(event.sums[CHANNELS.index(event.channel)].delta, RESOLVED_CLIP * event.sigma))
+            above += [y - dot(event.judged, day.z) for y in day.ys[c : c + 1] if y is not None]
+    return event._replace(level=clip(sum(above) / max(len(above), 1), RESOLVED_CLIP * event.sigma))
 
 
 def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:
     """Return what the event amounts to so far."""
-    level, n = schedule.level, event.days
-    part, per_level, hours = _energy(event, schedule, charts)
-    total = charts[TOT]
-    rho = total.rho
-    stretch = (1 + rho) / (1 - rho) * (max(n, 1) + n * n / REFERENCE_DAYS)
-    half = BAND_FACTOR * 24 * level * total.sigma(0) * math.sqrt(stretch)
-    kwh = max(0.0, per_level * level)
+    level = schedule.level
+    found = _excess(event, schedule, charts)
+    kwh, half = found.energy * level, BAND_FACTOR * found.sigma * level
     own = event.sums[CHANNELS.index(event.channel)]
     days = max(own.n, 1)
-    return Account(Range(kwh, max(0.0, kwh - half), kwh + half), hours, own.clean / days * level, own.y / days * level, part)
+    hours = _hours(event.sums, found.part) if schedule.known else 24.0
+    return Account(Range(kwh, max(0.0, kwh - half), kwh + half), hours, own.clean / days * level, own.y / days * level, found.part)
 
 
-def _energy(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> tuple[Part, float, float]:
-    """Return the part of the day that the waste runs in, its energy in L·h, and its hours per day."""
-    n, sums = event.days, event.sums
+def _excess(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Excess:
+    """Return the energy in L·h, and the part of the day that it most likely runs in."""
+    sums, n = event.sums, max(event.days, 1)
     if not schedule.known:
-        return "all", 24.0 * n * sums[BASE if event.channel == "base" else TOT].delta, 24.0
-    off, edge, on = sums[OFF], sums[EDGES], sums[ON]
-    working = event.channel in ("on", "tot") and on.delta > 2 * off.delta and _significant(on, charts[ON])
-    if not working and off.delta > 0 and (event.channel in ("base", "off", "edge") or _significant(off, charts[OFF])):
-        if on.delta > off.delta / 2:
-            return "all", 24.0 * n * _round_the_clock(sums, charts), 24.0
-        deep_hours = off.hours - edge.hours
-        deep = (off.energy - edge.energy) / deep_hours if deep_hours > 0 else 0.0
-        if edge.delta > 0 and deep < edge.delta / 2:
-            return "edge", edge.energy, edge.hours / max(edge.n, 1)
-        return "off", off.energy, off.hours / max(off.n, 1)
-    return "on", on.energy, on.hours / max(on.n, 1)
+        c = BASE if event.channel == "base" else TOT
+        s = charts[c].sigma(0) * math.sqrt(DRIFT + _noise(charts[c], n))
+        _, mean, variance = attribution.positive(sums[c].delta / s)
+        return Excess("all", 24.0 * event.days * s * mean, 24.0 * event.days * s * math.sqrt(variance))
+    off, edge = sums[OFF], sums[EDGES]
+    deep_hours = off.hours - edge.hours
+    deep = (off.energy - edge.energy) / deep_hours if deep_hours > 0 else off.delta
+    used = [charts[c] for c in (BASE, OFF, EDGES, ON)]
+    return attribution.attribute(
+        (sums[BASE].delta, deep, edge.delta, sums[ON].delta),
+        [chart.sigma(0) for chart in used],
+        (off.hours, edge.hours, sums[ON].hours),
+        sum(_noise(chart, n) for chart in used) / len(used),
+    )
 
 
-def _round_the_clock(sums: Sequence[Sums], charts: Sequence[Chart]) -> float:
-    """Return the excess that base load and off-hours show together, the steadier one counting more."""
-    trust = [1.0 / charts[c].sigma(0) ** 2 for c in (BASE, OFF)]
-    return (trust[0] * sums[BASE].delta + trust[1] * sums[OFF].delta) / (trust[0] + trust[1])
-
-
-def _significant(sums: Sums, chart: Chart) -> bool:
-    if not sums.n:
-        return False
+def _noise(chart: Chart, n: int) -> float:
+    """Return the variance of a mean of n days in units of σ²; single days follow each other with ρ."""
     rho = chart.rho
-    return sums.delta / (chart.sigma(0) * math.sqrt((1 + rho) / (1 - rho) / sums.n)) > 1
+    return (1 + rho) / (1 - rho) / n
+
+
+def _hours(sums: Sequence[Sums], part: Part) -> float:
+    """Return the mean hours per day of a part of the day."""
+    if part == "all":
+        return 24.0
+    own = sums[{"off": OFF, "edge": EDGES, "on": ON}[part]]
+    return own.hours / max(own.n, 1)
 
 
 def resolved(event: Event, chart: Chart, ordinal: int, group: int) -> bool:

@@ -6,9 +6,9 @@ weather, production), so that both periods stand against the same conditions:
 
     e_d = W_d − H_d · θ*ᵀz_d                   excess of day d, kWh
     saving = mean e (waste, n days) − mean e (since the repair, n' valid days)         kWh per day
-    half-width (90 %) = h · √( (1/n + 1/n') / (1/n + 1/87) )      h: the half-width of the waste per day (ledger.py)
+    half-width (90 %) = h · √( (1/n + 1/n') / (1/n + 1/130) )      h: the half-width of the waste per day (ledger.py)
 
-The reference stands on both sides, so its own error (1/87) cancels. Looked at 14, 30 and 90 days after the repair:
+The reference stands on both sides, so its own error (1/130) cancels. Looked at 14, 30 and 90 days after the repair:
 
 | outcome | when |
 |---|---|
@@ -30,10 +30,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 
 from driftwatt.alerts import Alert, HistoryLine, Outcome, Range, Saving, Verdict
+from processors.pure.baseline import FORGET
 from processors.pure.clean import Excess, Reference
-from processors.pure.ledger import REFERENCE_DAYS
 
 DAY_MS = 86_400_000
+REFERENCE_DAYS = 1 / (1 - FORGET)
+"""So many days weigh in a baseline."""
 LOOKS = (14, 30, 90)
 """Days after the repair at which the saving is looked at."""
 RECENT_DAYS = 14

@@ -94,7 +94,7 @@ def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
     chart = memory.charts[highest]
     since = began(chart, memory.seen(highest))
     since_ms = hours.day_start_ms(since, scene.settings.zone)
-    return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory), scene)
+    return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory, events=events), scene)
 
 
 def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fast) -> Step:
@@ -107,7 +107,7 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fa
     chart = memory.charts[OFF]
     if chart.run and chart.above(FREEZE):
         since = min(since, began(chart, memory.seen(OFF)))
-    event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory)
+    event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory, events=events)
     step = _join(events, event, scene)
     return step._replace(findings=(*step.findings[:-1], _with_today(step.findings[-1], event, scene, day, test)))
 
@@ -132,13 +132,16 @@ def began(chart: Chart, seen: Sequence[Seen]) -> int:
     return since
 
 
-def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory) -> Event:
-    """Return an event as it begins; `since` is the first day's (ordinal, start ms)."""
+def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory, *, events: Sequence[Event]) -> Event:
+    """Return an event as it begins; `since` is the first day's (ordinal, start ms), `events` go on beneath it."""
     shape, level = memory.shape or expected.Shape(), (memory.schedule or NO_SCHEDULE).level
     usual = expected.week(shape, level)
-    sigma = memory.charts[CHANNELS.index(channel)].sigma(0)
-    clean = reference.clean_reference(memory, since[0])
-    return Event(channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, sigma)
+    c = CHANNELS.index(channel)
+    clean = reference.clean_reference(memory, since[0], [(event.since, [sums.delta for sums in event.sums]) for event in events])
+    judged = reference.level_moved(memory, since[0], c)
+    return Event(
+        channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, memory.charts[c].sigma(0), judged=judged
+    )
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:

@@ -27,9 +27,8 @@ from processors.pure import (
     feeders,
     gate,
     hours,
-    ledger,
     readiness,
-    robust,
+    savings,
     schedule,
     severity,
 )
@@ -52,7 +51,7 @@ EXAMPLES = [
     feeders,
     hours,
     readiness,
-    robust,
+    savings,
     schedule,
     severity,
 ]
@@ -204,7 +203,7 @@ def test_an_idle_machine_may_say_the_same_all_night_but_not_all_day() -> None:
 def test_readiness_names_its_reasons() -> None:
     assert readiness.errors([0.1] * 10, 1.0, 1.0) == pytest.approx((0.1 * math.sqrt(10 / 9), 1 / 9))
     assert readiness.errors([0.1], 1.0, 1.0) is None
-    assert pytest.approx(130, abs=0.5) == ledger.REFERENCE_DAYS
+    assert pytest.approx(130, abs=0.5) == savings.REFERENCE_DAYS
 
 
 def test_a_large_shift_is_seen_by_the_steep_sum_days_before_the_patient_one_and_a_small_one_is_not_missed() -> None:
@@ -250,12 +249,3 @@ def test_waste_on_a_lowered_load_is_seen_before_it_reaches_the_old_baseline() ->
 def test_an_answer_forgets_the_height_but_not_the_depth_of_the_load() -> None:
     assert channels.quiet(channels.Chart(up=9.0, below=-0.5)).below == 0.0
     assert channels.quiet(channels.Chart(up=9.0, below=0.5)).below == 0.5
-
-
-def test_round_the_clock_the_steadier_gauge_counts_more() -> None:
-    calm, loud = robust.Scale(), robust.Scale()
-    for n in range(10):
-        calm, loud = calm.pushed(0.01 * (-1) ** n, 60), loud.pushed(0.1 * (-1) ** n, 60)
-    charts = [channels.Chart(mean=1.0, working=calm)] + [channels.Chart(mean=1.0, working=loud)] * 4
-    sums = [ledger.Sums(10, 12.0, 10.0, 0.0, 0.0), ledger.Sums(10, 14.0, 10.0, 0.0, 0.0)]
-    assert ledger._round_the_clock(sums, charts) == pytest.approx((0.2 * 100 + 0.4) / 101)
