@@ -42,7 +42,8 @@ METERS = 50
 RATE = 100
 """Readings a second of each honest edge."""
 MESSAGES_S = 1000
-P99_MS, SHORT_P99_MS, LIVE_S, GROWTH_MB = 1000, 2000, 5.0, 64.0
+P99_MS, SHORT_P99_MS, LIVE_S, GROWTH_MB = 1000, 5000, 5.0, 64.0
+"""The short form shares its machine with others: it holds that a mad edge does not shut them out; the goal stands beside."""
 POISON = (b"", b"{", b"[" * 5000, b"null", b'{"v":1}', b"\xff" * 300, b'{"v":1,"epoch":1e999}', b"x" * 60_000)
 HONEST_METERS = frozenset(f"m{number}" for number in range(METERS, 3 * METERS))
 
