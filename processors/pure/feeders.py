@@ -3,13 +3,14 @@
 What explains an alert stands in its `explained`: waste alerts below it, and feeders that run as they should (tree.py).
 
 A waste alert of a feeder is suppressed when open waste alerts below it explain at least half of its excess,
-in kWh per day or in kW of what opened it; it comes back when they explain less than a quarter. People's words
-stand: what somebody acknowledged is not touched.
+in kWh per day or in kW of what opened it; it comes back when they explain less than a quarter. What rose in running
+hours alone explains no night. `parent` is the alert that explains most, none where a feeder that runs as it should
+explains more. People's words stand: what somebody acknowledged is not touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from driftwatt.alerts import Alert, Cause, HistoryLine
@@ -49,7 +50,7 @@ def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_
         if alert.state not in ("unacked", "suppressed", "acked"):
             continue
         children = below(alert.meter, feeds)
-        causes = [other for other in running if other.meter in children and other.id != alert.id]
+        causes = [other for other in running if other.meter in children and other.id != alert.id and not _apart(other, alert)]
         told = (*_told(alert, causes), *(cause for cause in alert.explained if cause.why != "waste"))
         usual = sum(cause.share for cause in told if cause.why != "waste")
         if told != alert.explained:
@@ -58,19 +59,27 @@ def inhibit(book: Mapping[str, Alert], feeds: Mapping[str, tuple[str, ...]], at_
         if alert.state == "acked":
             continue
         share = _share(alert, causes) + usual
-        largest = max(causes, key=lambda cause: (excess_kw(cause), cause.id), default=alert)
-        if share >= EXPLAINED and alert.state == "unacked":
-            parent = largest.id if causes else None
-            line = HistoryLine(at_ms, "suppressed" if causes else f"explained_{told[0].why}", note=parent or told[0].meter)
+        lead = most(told)
+        parent = max(causes, key=lambda cause: (excess_kw(cause), cause.id)).id if lead is not None and lead.why == "waste" else None
+        if share >= EXPLAINED and alert.state == "unacked" and lead is not None:
+            line = HistoryLine(at_ms, "suppressed" if parent else f"explained_{lead.why}", note=parent or lead.meter)
             changed.append(replace(alert, state="suppressed", parent=parent, history=(*alert.history, line)))
         elif share < UNEXPLAINED and alert.state == "suppressed":
             line = HistoryLine(at_ms, "released")
             changed.append(replace(alert, state="unacked", parent=None, history=(*alert.history, line)))
-        elif alert.state == "suppressed" and alert.parent not in {cause.id for cause in causes}:
-            parent = largest.id if causes else None
-            if parent != alert.parent:
-                changed.append(replace(alert, parent=parent))
+        elif alert.state == "suppressed" and parent != alert.parent and (parent is None or all(each.id != alert.parent for each in causes)):
+            changed.append(replace(alert, parent=parent))
     return changed
+
+
+def most(causes: Sequence[Cause]) -> Cause | None:
+    """Return the cause that explains the largest share."""
+    return max(causes, key=lambda cause: (cause.share, cause.meter), default=None)
+
+
+def _apart(cause: Alert, alert: Alert) -> bool:
+    """Whether two alerts are about different hours: what rose while machines run, and what rose at night."""
+    return cause.channel == "on" and alert.channel in ("base", "off")
 
 
 def _told(alert: Alert, causes: list[Alert]) -> tuple[Cause, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from driftwatt.alerts import DISMISS_REASONS, Alert, HistoryLine, Range
 from processors.pure import savings
+from processors.pure.feeders import most
 from processors.view import PlantView
 from processors.web import saving_text
 from processors.web.text import Figure, Text
@@ -123,9 +124,10 @@ def state_text(view: PlantView, text: Text, alert: Alert) -> str:
         return text.words("state.shelved", time=f"{text.clock(alert.shelved_until_ms)} {text.weekday(alert.shelved_until_ms, inside=True)}")
     if alert.state == "suppressed":
         parent = view.alert(alert.parent or "")
-        if parent is None and alert.explained:
-            meter = view.meters.get(alert.explained[0].meter)
-            return text.words("state.explained", meter=meter.name if meter else alert.explained[0].meter)
+        lead = most(alert.explained)
+        if parent is None and lead is not None:
+            meter = view.meters.get(lead.meter)
+            return text.words("state.explained", meter=meter.name if meter else lead.meter)
         return text.words("state.suppressed", parent=title(view, text, parent) if parent else "")
     if alert.state == "closed" and alert.saving is not None:
         return saving_text.word(text, alert, view.now_ms())

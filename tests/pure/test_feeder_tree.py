@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from driftwatt.alerts import Alert
-from processors.pure import alerts, tree
+from driftwatt.alerts import Alert, Cause
+from processors.pure import alerts, feeders, tree
 from processors.pure.appraise import AlertContext
 from processors.pure.document import document
 from tests.pure.test_alert_life import CONTEXT, finding
@@ -70,6 +70,23 @@ def test_waste_below_explains_the_incomer_and_is_listed_with_its_power() -> None
     assert incomer.state == "suppressed"
     assert (cause.meter, cause.why, cause.alert) == ("compressor", "waste", next(iter(book)))
     assert cause.kw == pytest.approx(7.0)
+
+
+def test_what_rose_while_machines_run_explains_no_night() -> None:
+    book = dict(alerts.on_output({}, replace(finding("compressor", per_night=50), channel="on"), CONTEXT).book)
+    change = alerts.on_output(book, finding("incomer", per_night=60), CONTEXT)
+    incomer = next(each for each in change.book.values() if each.meter == "incomer")
+    assert (incomer.channel, incomer.state, incomer.explained) == ("off", "unacked", ())
+
+
+def test_the_parent_is_the_alert_only_where_no_usual_feeder_explains_more() -> None:
+    book = dict(alerts.on_output({}, finding("compressor", per_night=50), CONTEXT).book)
+    (below,) = book
+    usual = Cause("furnace", 90.0, 0.9, "usual")
+    hidden = replace(book[below], id="f" * 16, meter="incomer", actual_kw=104.1, explained=(usual,))
+    (found, *_, last) = feeders.inhibit({**book, hidden.id: hidden}, CONTEXT.feeds, hidden.updated_ms)
+    assert found.explained[-1] == usual
+    assert (last.state, last.parent, last.history[-1].what) == ("suppressed", None, "explained_usual")
 
 
 def test_a_load_that_moved_from_one_feeder_to_another_is_recognised() -> None:
