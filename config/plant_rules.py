@@ -37,6 +37,8 @@ def plant_faults(plant: PlantFile, tariff: Tariff | None) -> Iterator[Fault]:
     yield from _meter_faults(plant)
     yield from _tree_faults(plant)
     yield from _driver_faults(plant)
+    for index, notify in enumerate(plant.notify):
+        yield Fault(("notify", index, "kind"), "is not sent by this version", shown(notify.kind), "nothing: alerts are on the topic dw/1/alerts/<plant>/<alert>")
 
 
 def _twice(name: str, ids: Sequence[str]) -> Iterator[Fault]:
