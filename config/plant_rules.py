@@ -15,6 +15,7 @@ from driftwatt.hosts import is_loopback
 from driftwatt.names import ID_PATTERN
 from driftwatt.quantities import QUANTITIES
 
+_SENT = "nothing: alerts are on the topic dw/1/alerts/<plant>/<alert>"
 _METER_SOURCE = re.compile(rf"meter:({ID_PATTERN})\.([a-z0-9_]+)")
 
 
@@ -38,7 +39,7 @@ def plant_faults(plant: PlantFile, tariff: Tariff | None) -> Iterator[Fault]:
     yield from _tree_faults(plant)
     yield from _driver_faults(plant)
     for index, notify in enumerate(plant.notify):
-        yield Fault(("notify", index, "kind"), "is not sent by this version", shown(notify.kind), "nothing: alerts are on the topic dw/1/alerts/<plant>/<alert>")
+        yield Fault(("notify", index, "kind"), "is not sent by this version", shown(notify.kind), _SENT)
 
 
 def _twice(name: str, ids: Sequence[str]) -> Iterator[Fault]:
