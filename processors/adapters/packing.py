@@ -20,11 +20,8 @@ from processors.pure.runs import Fields, Run, block_of, log_row, logged
 
 log = logging.getLogger(__name__)
 
-WAITING, A_SERIES, LONGEST = 196_608, 128, 8640
-"""Packing begins when so many points wait, for plants of many meters so many a series; or so many of one series.
-
-A chunk of 1,000 points costs less than half a chunk of 300 a point, and need not be written anew at night; what waits is 35 MB.
-"""
+WAITING, A_SERIES, LONGEST = 65_536, 128, 8640
+"""Packing begins when so many points wait, for plants of many meters so many a series; or so many of one series."""
 FEW = 16
 """One series fills up only where few are written together."""
 STEP = 1000

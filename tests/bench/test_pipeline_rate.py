@@ -2,7 +2,7 @@
 
 The rows come in messages as the collector packs them, from 200 meters polled every ten seconds whose detectors have
 learned for weeks under a real tariff. More than an hour of them: five quarter-hours and an hour close for each meter, and
-all that waits in the store is packed, in chunks half as long as a plant's, which costs more. Own time is that of all threads.
+all that waits in the store is packed. Own time is that of all threads.
 Only a day's close is not in it, which comes once in 8,640 readings of a meter.
 """
 
