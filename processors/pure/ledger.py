@@ -56,9 +56,10 @@ class Sums(NamedTuple):
 class Event(NamedTuple):
     """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
 
-    `days` counts valid days since `since`; `level` smooths the opening channel's residual, `sigma` is its scale
-    at the alarm; `answered` is the answer given so far. `old_*` stands for days that have left the memory: weights per
-    bin and their span. `judged` is the θ that the opening channel must come back to.
+    It is booked from the local day `since` on; `since_ms` is the first hour that exceeds, `days` counts valid days since
+    `since`; `level` smooths the opening channel's residual, `sigma` is its scale at the alarm; `answered` is the answer
+    given so far. `old_*` stands for days that have left the memory: weights per bin and their span. `judged` is the θ
+    that the opening channel must come back to.
     """
 
     channel: Channel
@@ -201,8 +202,9 @@ def forget_day(event: Event, day: Past) -> Event:
     if day.ordinal < event.since:
         return event
     weights = event.old_weights[:] or array("f", bytes(4 * 168))
-    for _, b, kw in day.hours():
-        weights[b] += max(0.0, kw - event.usual[b])
+    for start_ms, b, kw in day.hours():
+        if start_ms >= event.since_ms:
+            weights[b] += max(0.0, kw - event.usual[b])
     return event._replace(old_weights=weights, old_until_ms=day.start_ms + 24 * 3_600_000)
 
 
@@ -255,9 +257,9 @@ def spread(event: Event, found: Account, schedule: Schedule, days: Sequence[Past
     hours: list[tuple[int, float]] = []
     if event.old_weights:
         hours += _old_hours(event, inside, days)
-    for day in days:
-        if day.ordinal >= event.since:
-            hours += [(start_ms, max(0.0, kw - event.usual[b])) for start_ms, b, kw in day.hours() if inside[b]]
+    recent = [hour for day in days if day.ordinal >= event.since for hour in day.hours()]
+    weights = [(start_ms, max(0.0, kw - event.usual[b])) for start_ms, b, kw in recent if inside[b]]
+    hours += [each for each in weights if each[0] >= event.since_ms] or weights
     total = sum(weight for _, weight in hours)
     if total <= 0:
         return tuple((start_ms, found.kwh.value / len(hours)) for start_ms, _ in hours)

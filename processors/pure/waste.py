@@ -12,14 +12,13 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
-from processors.pure import expected, hours, ledger, reference
-from processors.pure.channels import CHANNELS, FREEZE, U_CLIP, Chart, Seen, quiet
-from processors.pure.cusum import UP_K, limits
+from processors.pure import expected, hours, ledger, onset, reference
+from processors.pure.channels import CHANNELS, FREEZE, quiet
+from processors.pure.cusum import limits
 from processors.pure.fast import Fast
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
 from processors.pure.outputs import Channel, WasteFinding
-from processors.pure.robust import clip
 from processors.pure.schedule import RUNNING, Schedule
 from processors.pure.settings import Settings
 
@@ -92,9 +91,9 @@ def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
         return Step(events, memory)
     highest = max(range(len(CHANNELS)), key=lambda c: memory.charts[c].score)
     chart = memory.charts[highest]
-    since = began(chart, memory.seen(highest))
+    since = onset.day(chart, memory.seen(highest))
     since_ms = hours.day_start_ms(since, scene.settings.zone)
-    return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory, events=events), scene)
+    return _join(events, _new(CHANNELS[highest], (since, since_ms), past.ordinal, chart.score, memory, events=events), scene, ())
 
 
 def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fast) -> Step:
@@ -106,30 +105,10 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fa
     since = datetime.fromtimestamp(test.since_ms / 1000, zone).toordinal()
     chart = memory.charts[OFF]
     if chart.run and chart.above(FREEZE):
-        since = min(since, began(chart, memory.seen(OFF)))
+        since = min(since, onset.day(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory, events=events)
-    step = _join(events, event, scene)
+    step = _join(events, event, scene, day.hours)
     return step._replace(findings=(*step.findings[:-1], _with_today(step.findings[-1], event, scene, day, test)))
-
-
-def began(chart: Chart, seen: Sequence[Seen]) -> int:
-    """Return the ordinal of the day on which the present run of a chart began in earnest.
-
-    The run starts where S left zero, often some noisy days too early. Of the days since then the one is taken
-    from which on Σ (u − κ) is largest, κ = max(k, half of the run's mean u): the maximum-likelihood change point
-    for a shift of the size seen.
-    """
-    run = [day for day in seen if day.ordinal >= chart.since]
-    us = [clip(day.r / chart.sigma(day.group), U_CLIP) for day in run]
-    if not us:
-        return chart.since
-    kappa = max(UP_K, sum(us) / len(us) / 2)
-    best, since, total = 0.0, chart.since, 0.0
-    for day, u in zip(reversed(run), reversed(us), strict=True):
-        total += u - kappa
-        if total > best:
-            best, since = total, day.ordinal
-    return since
 
 
 def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, memory: Memory, *, events: Sequence[Event]) -> Event:
@@ -144,10 +123,15 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     )
 
 
-def _join(events: tuple[Event, ...], event: Event, scene: Scene) -> Step:
-    """Book the new event's days so far. Older ones go on against their own reference: the oldest has the whole."""
+def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequence[tuple[int, int, float]]) -> Step:
+    """Book the new event's days so far, and say from which hour on. Older ones go on against their own reference.
+
+    The oldest has the whole. `running` are the hours of a day that is not over.
+    """
     days = scene.memory.days
     event = ledger.opened(event, days, scene.schedule)
+    since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
+    event = event._replace(since_ms=since_ms)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
     return Step((*events[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))

@@ -16,6 +16,7 @@ import pytest
 
 from processors.pure import detector
 from processors.pure.detector import Settings
+from processors.pure.hours import HOUR_MS
 from processors.pure.outputs import Advice, DataFinding, ExpectedPower, IntervalEnergy, Output, Readiness
 from tests.support.loads import DAY_MS, MONDAY_MS, SETTINGS, ZONE, Fault, Load, PlainCalendar, nights_on, step, waste, watch
 
@@ -96,13 +97,21 @@ def test_the_compressor_of_the_demo_is_found_within_a_week_and_one_weekend() -> 
     finding = waste(said)[0]
     assert finding.channel == "off"
     assert (finding.at_ms - MONDAY_MS) / DAY_MS - 46.9 < 7
-    assert finding.since_ms == MONDAY_MS + 46 * DAY_MS
+    assert finding.since_ms == MONDAY_MS + 46 * DAY_MS + 22 * HOUR_MS
     assert finding.expected_kw == pytest.approx(4.1, abs=0.3)
     assert finding.actual_kw == pytest.approx(11.1, abs=0.4)
     last = waste(said, "updated")[-1]
     truth = 7.0 * sum(1 for day in range(46, 55) for hour in range(24) if _idle(day, hour))
     assert last.kwh.value == pytest.approx(truth, rel=0.05)
     assert last.kwh.low <= truth <= last.kwh.high
+
+
+def test_waste_is_said_to_have_begun_in_the_first_hour_that_exceeded() -> None:
+    def told(seed: int, fault: Fault) -> float:
+        return (waste(watch(Load(seed).intervals(56, fault))[1])[0].since_ms - MONDAY_MS) / HOUR_MS
+
+    assert [told(seed, nights_on(5.0, 43 + 22 / 24)) for seed in range(6)] == [43 * 24 + 22] * 6
+    assert [told(seed, step(6.0, 43 + 10 / 24)) for seed in range(3)] == [43 * 24 + 22] * 3, "the first that its channel looks at"
 
 
 def _idle(day: int, hour: int) -> bool:

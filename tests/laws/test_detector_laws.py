@@ -114,7 +114,8 @@ def test_the_hours_of_an_event_add_up_to_its_energy_and_lie_inside_its_band() ->
         assert finding.kwh.low <= finding.kwh.value <= finding.kwh.high
         starts = [start for start, _ in finding.spread]
         assert starts == sorted(set(starts))
-        assert starts[0] >= finding.since_ms
+        # Of an event that is hours old what the days before say may be more than what those hours do.
+        assert starts[0] >= finding.since_ms or finding.state == "opened"
         assert starts[-1] < finding.at_ms
         assert all(kwh >= 0 for _, kwh in finding.spread)
 
