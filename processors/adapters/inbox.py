@@ -3,8 +3,8 @@
 Two lanes. *Counted* messages (data, hello, ledger) keep their order per edge; when the lane is full a message is let go,
 which loses nothing because it was not acknowledged. Edges are served in turn, and one alone may fill only a part of the
 lane, so that a mad one does not delay the others; those that the plant file does not name share one turn. *Shown*
-messages (live, state) only matter while they are new: when their lane is full the oldest leaves. In either lane an edge
-may come only so often; an honest one never does.
+messages (live, state) only matter while they are new: when their lane is full the oldest leaves. An edge may come only so
+often with each kind; an honest one never does so too often, and one that did is served little at a time until it is calm.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ EDGE_BYTES, EDGE_MESSAGES = 4 * 1024 * 1024, 800
 """What one edge may have waiting: twice of what an honest one has under way."""
 AT_A_TIME = 32
 """Messages of one edge that are handed over together, 2 MiB of full ones: many small and costly ones would hold up the others."""
+FLOODING_AT_A_TIME = 4
+CALM_S = 10.0
+"""An edge that came too often within this time is handed over in so small turns: what it says costs more than it brings."""
 MAX_SHOWN = 400
 EDGE_PER_S, EDGE_AT_ONCE = 50.0, 800.0
 """Messages of one edge in one lane. An honest one has 400 under way; 50 of 64 KiB a second are more than we can take."""
+WORDS_PER_S, WORDS_AT_ONCE = 2.0, 128.0
+"""Hellos and books of one edge: they come when a connection does (64 parts at most) and every few seconds, and cost far more than data."""
 MAX_BUCKETS = 1024
 STRANGERS = ""
-SHOWN = frozenset({"live", "state"})
+SHOWN, WORDS, DATA = "shown", "words", "data"
+LANES = {"live": SHOWN, "state": SHOWN, "hello": WORDS, "ledger": WORDS}
 
 
 class Inbox:
@@ -43,7 +49,7 @@ class Inbox:
         self._counted: dict[str, deque[Message]] = {}
         self._edge_bytes: dict[str, int] = {}
         self._count = 0
-        self._buckets: dict[tuple[str, bool], Bucket] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
         self._shown: deque[Message] = deque(maxlen=MAX_SHOWN)
         self.bytes = 0
         self.let_go = 0
@@ -53,10 +59,11 @@ class Inbox:
     def put(self, topic: str, payload: bytes) -> None:
         """Take a message; called in the network thread. Never blocks."""
         edge, kind = _parsed(topic)
-        event = self.shown_waiting if kind in SHOWN else self.counted_waiting
+        lane = LANES.get(kind, DATA)
+        event = self.shown_waiting if lane == SHOWN else self.counted_waiting
         turn = edge if not self.named or edge in self.named else STRANGERS
         with self._lock:
-            if not self._in_time(turn, shown=kind in SHOWN):
+            if not self._in_time(turn, lane):
                 self.let_go += 1
                 return
             if event is self.shown_waiting:
@@ -72,14 +79,21 @@ class Inbox:
         if not event.is_set() and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(event.set)
 
-    def _in_time(self, turn: str, *, shown: bool) -> bool:
+    def _in_time(self, turn: str, lane: str) -> bool:
         now_s = self._loop.time()
         if len(self._buckets) >= MAX_BUCKETS:  # a full one says as much as none
-            self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.level(now_s) < EDGE_AT_ONCE}
-        bucket = self._buckets.get((turn, shown))
+            self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.level(now_s) < bucket.size}
+        bucket = self._buckets.get((turn, lane))
         if bucket is None:
-            bucket = self._buckets[turn, shown] = Bucket(EDGE_PER_S, EDGE_AT_ONCE)
+            pace = (WORDS_PER_S, WORDS_AT_ONCE) if lane == WORDS else (EDGE_PER_S, EDGE_AT_ONCE)
+            bucket = self._buckets[turn, lane] = Bucket(*pace)
         return bucket.take(now_s)
+
+    def _share(self, turn: str) -> int:
+        """Return how many messages of an edge are handed over together."""
+        buckets = (self._buckets.get((turn, lane)) for lane in (WORDS, DATA))
+        flooding = any(bucket and self._loop.time() - bucket.refused_s < CALM_S for bucket in buckets)
+        return FLOODING_AT_A_TIME if flooding else AT_A_TIME
 
     def _room(self, turn: str, size: int) -> bool:
         if self.bytes + size > MAX_BYTES or self._count >= MAX_MESSAGES:
@@ -88,19 +102,22 @@ class Inbox:
         return waiting is None or (self._edge_bytes[turn] + size <= EDGE_BYTES and len(waiting) < EDGE_MESSAGES)
 
     def counted(self, max_bytes: int) -> list[Message]:
-        """Return the oldest counted messages of each edge in turn, AT_A_TIME of each and `max_bytes` at most, but one if any waits."""
+        """Return the oldest counted messages of each edge in turn, its share and `max_bytes` at most, but one if any waits."""
         taken: list[Message] = []
         with self._lock:
-            room, full, rounds = max_bytes, False, 0
-            while self._counted and not full and rounds < AT_A_TIME:
-                rounds += 1
-                for turn in list(self._counted):
-                    message = self._counted[turn][0]
-                    if taken and len(message.payload) > room:
-                        full = True
+            room = max_bytes
+            left = {turn: self._share(turn) for turn in self._counted}
+            while left:
+                for turn in list(left):
+                    size = len(self._counted[turn][0].payload)
+                    if taken and size > room:
+                        left.clear()
                         break
-                    room -= len(message.payload)
+                    room -= size
                     taken.append(self._pop(turn))
+                    left[turn] -= 1
+                    if not left[turn] or turn not in self._counted:
+                        del left[turn]
             self.bytes -= max_bytes - room
             if not self._counted:
                 self.counted_waiting.clear()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket. `per_s` tokens come back every second, up to `size`; `now_s` is monotonic."""
+    """A token bucket. `per_s` tokens come back every second, up to `size`; `now_s` is monotonic.
+
+    `refused_s` is when it last had none.
+    """
 
     per_s: float
     size: float
+    refused_s: float = -math.inf
     _level: float = -1.0
     _at_s: float = 0.0
 
@@ -19,6 +24,7 @@ class Bucket:
         self._level = self.level(now_s)
         self._at_s = now_s
         if self._level < 1.0:
+            self.refused_s = now_s
             return False
         self._level -= 1.0
         return True

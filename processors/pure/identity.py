@@ -76,7 +76,8 @@ def explained(conflicts: Mapping[str, Conflict], hellos: Hellos) -> dict[str, Co
 
 def by_age(known: Sequence[str], spans: Sequence[EpochSpan]) -> list[str]:
     """Return the known epochs with those of a hello in its order; new ones come last."""
-    listed = [span.epoch for span in spans]
-    places = iter([epoch for epoch in listed if epoch in known])
+    listed = dict.fromkeys(span.epoch for span in spans)
+    before = set(known)
+    places = iter([epoch for epoch in listed if epoch in before])
     ordered = [next(places) if epoch in listed else epoch for epoch in known]
-    return ordered + [epoch for epoch in listed if epoch not in known]
+    return ordered + [epoch for epoch in listed if epoch not in before]

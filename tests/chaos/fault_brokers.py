@@ -42,13 +42,25 @@ def frozen_broker(herd: Herd) -> None:
 
 
 def tiny_queue(herd: Herd) -> None:
-    """The broker holds ten messages and drops the rest while the processor is stopped under it."""
+    """The broker holds ten messages beside what fits into a full line, and drops the rest while the processor is stopped under it."""
     herd.freeze("process")
+    fill_line(herd)
     time.sleep(12)
     herd.thaw("process")
     time.sleep(3)
     see("broker says that it drops", "being dropped" in broker_log(herd))
     herd.begin("broker")
+
+
+def fill_line(herd: Herd) -> None:
+    """Say 36 MB that mean nothing, more than the sockets of a processor that stands still can hold."""
+    address = BrokerAddress.parse(f"mqtt://127.0.0.1:{herd.port('broker')}")
+    link = MqttLink(address, client_id="filler", subscriptions=(), on_message=lambda _topic, _payload: None, on_change=lambda _up: None)
+    link.start()
+    herd.wait("the filler is connected", lambda: link.connected, within_s=20)
+    for _ in range(600):
+        link.publish(topic("filler", "live"), b"x" * 60_000, qos=0)
+    link.stop()
 
 
 def restarts(herd: Herd) -> None:

@@ -27,7 +27,7 @@ SHORT_P99_MS, SHORT_TIMES_LIVE = 4000, 1.5
 """Held by the short form, which shares its machine with others; the goals stand beside."""
 WARM_UP, WARM_UP_S = 0.4, 1200.0
 """Share of the steady part that memory is not looked at, and the most of it."""
-FILL_S = 20.0
+FILL_S, MAD_S = 20.0, 60.0
 SAYS_S = 1800.0
 """From so long a steady part on the slope itself is judged; before that only whether it is certain that it is too steep."""
 
@@ -148,7 +148,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.seconds:
             chain(folder, verdict, arguments, short=short)
         if arguments.mad:
-            mad_edge.judge(folder / "mad", verdict, arguments.mad, short=short)
+            mad_edge.judge(folder / "mad", verdict, arguments.mad, short=arguments.mad < MAD_S)
     print("all goals met" if not verdict.missed else f"MISSED: {'; '.join(verdict.missed)}")
     return 1 if verdict.missed else 0
 
@@ -162,7 +162,7 @@ def main() -> int:
     )
     parser.add_argument("--outage", type=float, default=600, metavar="N", help="how long the database is away (600); 0 leaves it out")
     parser.add_argument(
-        "--mad", type=float, default=60, metavar="N", help="how long an edge is mad beside two honest ones (60); 0 leaves it out"
+        "--mad", type=float, default=MAD_S, metavar="N", help=f"how long an edge is mad beside two honest ones ({MAD_S:g}); 0 leaves it out"
     )
     parser.add_argument("--short", action="store_true", help="30 s, 8 s and 15 s, as on every push")
     parser.add_argument("--keep", metavar="DIR", help="work in this folder and leave it")

@@ -42,8 +42,8 @@ METERS = 50
 RATE = 100
 """Readings a second of each honest edge."""
 MESSAGES_S = 1000
-P99_MS, SHORT_P99_MS, LIVE_S, GROWTH_MB = 1000, 5000, 5.0, 64.0
-"""The short form shares its machine with others: it holds that a mad edge does not shut them out; the goal stands beside."""
+P99_MS, SHORT_P99_MS, LIVE_S, GROWTH_MB = 1000, 2000, 5.0, 64.0
+"""The short form shares its machine with others, who may make a calm plant as slow as half a second: it allows a second more."""
 POISON = (b"", b"{", b"[" * 5000, b"null", b'{"v":1}', b"\xff" * 300, b'{"v":1,"epoch":1e999}', b"x" * 60_000)
 HONEST_METERS = frozenset(f"m{number}" for number in range(METERS, 3 * METERS))
 
@@ -220,14 +220,11 @@ def judge(folder: Path, verdict: Verdict, seconds: float, *, short: bool) -> Non
         committed, stored = company.finish()
     finally:
         company.herd.close()
-    p99 = percentile(mad, 0.99)
-    verdict.hold(
-        "a mad edge beside two honest ones: its messages a second", said, f">= {MESSAGES_S * 0.95:g}", met=said >= MESSAGES_S * 0.8
-    )
+    p99, bar_ms, least = percentile(mad, 0.99), SHORT_P99_MS if short else P99_MS, MESSAGES_S * (0.8 if short else 0.95)
+    verdict.hold("a mad edge beside two honest ones: its messages a second", said, f">= {least:g}", met=said >= least)
     verdict.hold("  the others before it, commit to acknowledged, p99, ms", percentile(calm, 0.99), "-", met=True)
-    verdict.hold(
-        "  the others meanwhile, commit to acknowledged, p99, ms", p99, f"<= {P99_MS}", met=p99 <= (SHORT_P99_MS if short else P99_MS)
-    )
+    goal = f"<= {bar_ms}{f' (alone {P99_MS})' if short else ''}"
+    verdict.hold("  the others meanwhile, commit to acknowledged, p99, ms", p99, goal, met=p99 <= bar_ms)
     verdict.hold("  oldest value of their meters on the page, s", max(ages), f"<= {LIVE_S:g}", met=max(ages) <= LIVE_S)
     verdict.hold("  what the processor grew by, MB", growth, f"<= {GROWTH_MB:g}", met=growth <= GROWTH_MB)
     verdict.hold("  readings of the others not stored (lost)", committed - stored, "0", met=committed == stored)

@@ -110,6 +110,39 @@ def test_one_edge_fills_no_cycle_with_small_messages() -> None:
     asyncio.run(scenario())
 
 
+def test_an_edge_that_came_too_often_is_served_little_at_a_time_until_it_is_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        box = Inbox(asyncio.get_running_loop(), {"mad", "hall-a"})
+        for _ in range(2000):
+            box.put("dw/1/mad/d", b"x")
+        for _ in range(100):
+            box.put("dw/1/hall-a/d", b"y")
+        taken = [message.payload for message in box.counted(10**6)]
+        assert (taken.count(b"x"), taken.count(b"y")) == (inbox.FLOODING_AT_A_TIME, inbox.AT_A_TIME)
+        monkeypatch.setattr(inbox, "CALM_S", 0.0)
+        taken = [message.payload for message in box.counted(10**6)]
+        assert (taken.count(b"x"), taken.count(b"y")) == (inbox.AT_A_TIME, inbox.AT_A_TIME)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("kind", ["hello", "ledger"])
+def test_hellos_and_books_may_come_less_often_than_data_and_do_not_keep_it_out(kind: str) -> None:
+    async def scenario() -> None:
+        box = Inbox(asyncio.get_running_loop(), {"mad"})
+        for _ in range(400):
+            box.put(f"dw/1/mad/{kind}", b"w")
+            box.put("dw/1/mad/d", b"x")
+        assert 400 - inbox.WORDS_AT_ONCE - box.let_go <= 2 * inbox.WORDS_PER_S
+        taken: list[bytes] = []
+        while messages := box.counted(10**6):
+            taken += [message.payload for message in messages]
+        assert taken.count(b"x") == 400
+        assert taken.count(b"w") == 400 - box.let_go
+
+    asyncio.run(scenario())
+
+
 def test_turns_that_are_invented_do_not_gather(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "MAX_BUCKETS", 50)
     monkeypatch.setattr(inbox, "EDGE_AT_ONCE", 1.0)

@@ -24,5 +24,7 @@ def test_no_stretch_of_time_lets_more_pass_than_its_length_allows(pauses: list[f
 def test_whoever_keeps_to_the_rate_always_passes(size: int, per_s: float) -> None:
     bucket = Bucket(per_s, size)
     assert all(bucket.take(100.0) for _ in range(size))
+    assert bucket.refused_s < 0
     assert not bucket.take(100.0)
+    assert bucket.refused_s == 100.0
     assert all(bucket.take(100.0 + (turn + 1) * 1.001 / per_s) for turn in range(100))
