@@ -95,13 +95,13 @@ def comment(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str) -> C
 
 
 def shelve(book: AlertBook, alert: str, *, by: str, at_ms: int, until_ms: int, reason: str, note: str = "") -> Change:
-    """Put aside until `until_ms`, at most 7 days, with a reason. Raises NotPossibleError, KeyError."""
+    """Put aside until `until_ms`, at most 7 days, with a reason, chosen or written. Raises NotPossibleError, KeyError."""
     was = book[alert]
     if was.state not in ("unacked", "acked"):
         raise NotPossibleError(f"an alert that is {was.state} cannot be shelved")
     if not at_ms < until_ms <= at_ms + LONGEST_SHELF_MS:
         raise NotPossibleError("shelve until a time within the next 7 days")
-    if not reason:
+    if not (reason or note):
         raise NotPossibleError("say why")
     after = _said(was, HistoryLine(at_ms, "shelved", by, reason, note))
     return _one(book, replace(after, state="shelved", shelved_until_ms=until_ms, shelved_excess_kw=feeders.excess_kw(was)))

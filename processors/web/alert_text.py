@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from driftwatt.alerts import DISMISS_REASONS, Alert, HistoryLine, Range
 from processors.pure import savings
 from processors.pure.feeders import most
-from processors.view import PlantView
+from processors.view import DAY_MS, PlantView
 from processors.web import saving_text
 from processors.web.text import Figure, Text
 
@@ -22,6 +22,7 @@ ICONS = {
     ("device", "acked"): "s-fault",
 }
 NIGHT = {"off_hours", "base_load"}
+EVENING = 18
 
 
 def icon(alert: Alert) -> str:
@@ -69,14 +70,20 @@ def per_day(text: Text, alert: Alert) -> Figure | None:
     return Figure(figure.value, f"{figure.unit}/{text.words['unit.day']}")
 
 
+def adds_up(alert: Alert) -> bool:
+    """Tell whether power × hours is the energy of a calendar day, as it is where every day has waste."""
+    kwh, hours, more = alert.per_day.get("kwh", 0.0), alert.per_day.get("hours", 0.0), excess_kw(alert) or 0.0
+    return abs(more * hours - kwh) <= 0.1 * kwh
+
+
 def day_sum(text: Text, alert: Alert) -> str:
-    """Return how the energy of a day comes about; only the energy where the product would not match it."""
+    """Return how the energy of a day comes about; where waste has not run on every calendar day, that it is their mean."""
     kwh, hours, more = alert.per_day.get("kwh"), alert.per_day.get("hours"), excess_kw(alert)
     if not kwh:
         return ""
     energy = str(text.energy(kwh))
-    if not hours or not more or abs(more * hours - kwh) > 0.1 * kwh:
-        return f"≈ {energy}/{text.words['unit.day']}"
+    if not hours or not more or not adds_up(alert):
+        return text.words("al.sum_mean", energy=energy)
     return text.words("al.sum", excess=str(text.excess(more)), hours=text.number(hours, 0 if hours == round(hours) else 1), energy=energy)
 
 
@@ -102,6 +109,13 @@ def since(view: PlantView, text: Text, alert: Alert) -> str:
     if alert.kind == "waste" and alert.cleared_ms is None:
         parts.append(repeated)
     return " · ".join([*parts, state_short(view, text, alert)])
+
+
+def began(text: Text, alert: Alert) -> str:
+    """Return since when in words: a night belongs to two days."""
+    if alert.pattern != "off_hours" or text.local(alert.since_ms).hour < EVENING:
+        return text.words("al.line_since", date=text.day(alert.since_ms, inside=True))
+    return text.words("al.line_night", date=text.date(alert.since_ms), next=text.date(alert.since_ms + DAY_MS))
 
 
 def state_short(view: PlantView, text: Text, alert: Alert) -> str:
@@ -165,11 +179,11 @@ def history_text(text: Text, line: HistoryLine) -> str:
     """Return one line of the history; of what was told later, when it was."""
     if line.of_ms is not None:
         sentence = text.words(f"hist.{line.what}_at", person=who(text, line.by), time=text.moment(line.of_ms, line.at_ms))
-        return f"{sentence}. {line.note}" if line.note else sentence
+        return f"{sentence}: {line.note}" if line.note else sentence
     key, reason = f"hist.{line.what}", f"reason.{line.reason}"
     told = text.words.get(reason, line.reason)
-    sentence = text.words(key, person=who(text, line.by), reason=told) if key in text.words else line.what
-    return f"{sentence}. {line.note}" if line.note and line.what not in {"suppressed", "released"} else sentence
+    sentence = text.words(key, person=who(text, line.by), reason=told).removesuffix(": ") if key in text.words else line.what
+    return f"{sentence}: {line.note}" if line.note and line.what not in {"suppressed", "released"} else sentence
 
 
 def last_word(text: Text, alert: Alert) -> str:

@@ -11,10 +11,10 @@ from typing import Literal
 
 from config.plant import PlantMeter
 from driftwatt.alerts import Alert
-from driftwatt.readings import Quality
+from driftwatt.readings import Quality, Reading
 from processors.pure.board import EdgeNow, MeterNow, Progress, Snapshot
 from processors.pure.outputs import ExpectedPower, Readiness
-from processors.view import PlantView, Span
+from processors.view import QUARTER_MS, PlantView, Span
 
 TileState = Literal[
     "fault", "stale", "filling", "waiting", "limit", "waste", "waste_acked", "estimated", "learning", "not_fit", "good"
@@ -68,6 +68,24 @@ def bar(kw: float | None, expected: ExpectedPower | None, rated_kw: float | None
     return Bar(kind, round(50 + 12.6 * max(-3.7, min(3.7, x)), 1))
 
 
+def steady(span: Span, reading: Reading | None, today_wh: float) -> tuple[float, ExpectedPower] | None:
+    """Return the mean kW since the last closed quarter-hour began, and what was expected in that time; None where it is not known.
+
+    The band is one of quarter-hour means: a live second of a machine that works in strokes lies outside it all the time.
+    """
+    if not span.intervals or not span.expected or reading is None:
+        return None
+    last = span.intervals[-1]
+    since_ms, length_ms = last.start_ms, reading.t_ms - last.start_ms
+    if span.step_ms != QUARTER_MS or not QUARTER_MS <= length_ms <= 3 * QUARTER_MS:
+        return None
+    shares = [(point, min(reading.t_ms, point.start_ms + QUARTER_MS) - max(since_ms, point.start_ms)) for point in span.expected]
+    inside = [(point, share / length_ms) for point, share in shares if share > 0]
+    wh = today_wh - sum(each.import_wh for each in span.intervals[:-1])
+    mean = [sum(getattr(point, end) * share for point, share in inside) for end in ("w", "lo", "hi")]
+    return wh * 3600 / length_ms, ExpectedPower(span.meter, since_ms, *mean)
+
+
 def expected_so_far_kwh(span: Span, until_ms: int) -> float | None:
     """Return the expected energy from the start of a span to an instant in kWh, None without expectation."""
     if not span.expected:
@@ -98,6 +116,8 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
     expected = span.expected_at(now_ms if doubt is None or reading is None else reading.t_ms)
     gone = doubt == "fault" or (reading is not None and now_ms - reading.t_ms > FORGOTTEN_MS)
     shown = None if kw is None or gone else kw / 1000
+    today_wh = view.energy_wh(meter.id, reading)
+    judged_kw, judged_by = steady(span, reading, today_wh) or (shown, expected)
     return MeterFigure(
         meter=meter,
         state=doubt or _judged(mine, span, readiness, expected),
@@ -105,9 +125,9 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
         t_ms=reading.t_ms if reading else None,
         since_ms=now.failing_since_ms if now else None,
         expected=expected,
-        kwh=view.energy_wh(meter.id, reading) / 1000,
+        kwh=today_wh / 1000,
         expected_kwh=expected_so_far_kwh(span, _energy_to(doubt, reading.t_ms if reading else None, now_ms)),
-        bar=bar(shown, expected, meter.rated_kw),
+        bar=bar(None if shown is None else judged_kw, judged_by, meter.rated_kw),
         alert=mine[0] if mine else None,
         readiness=readiness,
         now=now,

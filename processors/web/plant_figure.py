@@ -61,7 +61,7 @@ def plant_figure(view: PlantView, figures: Sequence[MeterFigure]) -> PlantFigure
         cost=cost,
         expected_cost=_expected_cost(view, spans, to_ms),
         co2_kg=co2,
-        by_period=_by_period(view, spans),
+        by_period=_by_period(view, spans, kwh, to_ms),
         block_ms=block_ms,
         forecast_kw=None if stale or kw is None else _forecast(spans, block_ms, now_ms, kw),
         peak_kw=peaks[peak_ms] if peak_ms is not None else None,
@@ -124,8 +124,13 @@ def _expected_cost(view: PlantView, spans: Sequence[Span], to_ms: int) -> float 
     return total
 
 
-def _by_period(view: PlantView, spans: Sequence[Span]) -> dict[str, float]:
-    return {} if view.tariff is None else kwh_by_period(view, spans)
+def _by_period(view: PlantView, spans: Sequence[Span], kwh: float, to_ms: int) -> dict[str, float]:
+    """Return the kWh of today by tariff period; what no closed interval has yet belongs to the period of now."""
+    price = view.tariff.price_at(to_ms) if view.tariff else None
+    if price is None:
+        return {}
+    parts = kwh_by_period(view, spans)
+    return parts | {price.period: parts.get(price.period, 0.0) + max(0.0, kwh - sum(parts.values()))}
 
 
 def kwh_by_period(view: PlantView, spans: Sequence[Span]) -> dict[str, float]:

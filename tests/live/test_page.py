@@ -222,6 +222,7 @@ def test_an_alert_can_be_shelved_commented_and_fixed_through_sheets(browser: Any
         tab.locator('#sheet-fixed [data-send="fixed"]').click()
         tab.locator("#history", has_text="đã khắc phục").wait_for()
         assert [answer.what for answer in page.book.answers] == ["comment", "shelve", "unshelve", "fixed"]
+        assert page.book.answers[1].reason == "", "nobody chose one"
         tab.context.close()
 
 
@@ -294,6 +295,15 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Any, pag
     tab.wait_for_url("**/alerts")
     tab.keyboard.press("j")
     assert tab.evaluate("document.activeElement.closest('[data-row]') !== null")
+    tab.context.close()
+
+
+def test_the_cursor_of_a_chart_begins_by_keyboard_at_the_newest_point(browser: Any, page: PaperPage) -> None:
+    tab = opened(browser, page, "/meters/compressor-3", lang="en")
+    tab.locator('.chart[tabindex="0"]').first.focus()
+    tab.keyboard.press("ArrowLeft")
+    tab.wait_for_selector("output.tip:not([hidden])")
+    assert "22:40" < tab.locator("output.tip").first.inner_text()[:5] <= "22:47"
     tab.context.close()
 
 

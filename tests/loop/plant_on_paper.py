@@ -305,6 +305,7 @@ class PaperBoard:
         self.readiness: dict[str, Readiness] = {}
         self.progress: Progress | None = None
         self.queues: list[asyncio.Queue[str]] = []
+        self.unlisted: tuple[Reading, ...] = ()
 
     def snapshot(self) -> Snapshot:
         """See LiveBoard."""
@@ -314,6 +315,7 @@ class PaperBoard:
             self.progress,
             dict(self.readiness),
             broker="mqtts://broker.plant:8883",
+            unlisted=self.unlisted,
             started_ms=self.clock.t_ms - 3_600_000,
         )
 

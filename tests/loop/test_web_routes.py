@@ -499,8 +499,8 @@ def test_the_history_says_when_a_repair_was_made_that_was_told_later() -> None:
     told = HistoryLine(NOW_MS, "fixed", "lan", "fixed", "thay van", at("2026-11-18 14:00"))
     with PaperPage(alerts=(replace(compressor_alert(), history=(told,)),)) as page:
         english, vietnamese = (page.ask(f"/alerts/{ALERT}?lang={lang}").text.replace("\u00a0", " ") for lang in ("en", "vi"))
-        assert "lan reported it fixed, repaired 18 Nov, 14:00. thay van" in english
-        assert "lan báo đã khắc phục lúc 18/11, 14:00. thay van" in vietnamese
+        assert "lan reported it fixed, repaired 18 Nov, 14:00: thay van" in english
+        assert "lan báo đã khắc phục lúc 18/11, 14:00: thay van" in vietnamese
 
 
 def test_a_repaired_alert_shows_its_saving_with_band_looks_and_method() -> None:

@@ -11,14 +11,13 @@ from starlette.responses import Response
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
 from processors.view import DAY_MS, PlantView
-from processors.web import alert_charts, alert_text, pricing, saving_text
+from processors.web import alert_charts, alert_text, pricing, saving_text, usual_causes
 from processors.web.pages.overview import sheets
 from processors.web.site import Site
 from processors.web.text import Figure, Text
 
 ALARM_SCORE = 6.0
 """The detector's alarm line, as the sentence of the page says it."""
-CAUSES = ("compressor", "chiller", "moulding", "furnace", "lighting", "hvac", "pump", "incomer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ async def alert(request: Request) -> Response:
         actions=_actions(found) if visit.may_act else [],
         facts=facts(view, text, found),
         why=why(view, text, found),
-        causes=[_cause(text, kind if kind in CAUSES else "other", n) for n in (1, 2, 3)] if found.kind == "waste" else [],
+        causes=usual_causes.usual(text, kind, found.pattern) if found.kind == "waste" else [],
         history=_history(view, text, found),
         explained=alert_text.causes(view, text, found),
         saving=saving_text.panel(text, found, view.now_ms()),
@@ -72,7 +71,7 @@ async def alert(request: Request) -> Response:
 def _line(view: PlantView, text: Text, alert: Alert) -> str:
     parts = [alert_text.area_name(view, alert)]
     days = max(1, round(((alert.cleared_ms or view.now_ms()) - alert.since_ms) / DAY_MS + 0.49))
-    parts.append(text.words("al.line_since", date=text.day(alert.since_ms, inside=True)))
+    parts.append(alert_text.began(text, alert))
     if alert.kind == "waste" and alert.cleared_ms is None:
         parts.append(text.words("al.night_n" if alert.pattern == "off_hours" else "al.day_n", n=str(days)))
     return " · ".join(part for part in parts if part)
@@ -192,7 +191,9 @@ def why(view: PlantView, text: Text, alert: Alert) -> list[str]:
         )
     days, hours = round((alert.updated_ms - alert.since_ms) / DAY_MS), alert.per_day.get("hours")
     if days > 1 and hours:
-        lines.append(say("al.ev.days", n=str(days), hours=text.number(hours, 1 if hours % 1 > 0.05 else 0)))
+        told = {"n": str(days), "hours": text.number(hours, 1 if hours % 1 > 0.05 else 0)}
+        mean = "" if alert_text.adds_up(alert) else say("al.ev.mean", energy=str(text.energy(alert.per_day.get("kwh"))))
+        lines.append(" ".join((say("al.ev.days", **told), mean)).strip())
     if alert.days_learned and not alert.provisional:
         lines.append(say("al.ev.learned", days=str(alert.days_learned)))
     # An answer starts the chart anew: a score below the alarm line says nothing about why this alert opened.
@@ -230,11 +231,8 @@ def _idle(view: PlantView, alert: Alert) -> list[str]:
     return names
 
 
-def _cause(text: Text, kind: str, number: int) -> tuple[str, str]:
-    head, _, rest = text.words[f"cause.{kind}.{number}"].partition(". ")
-    return head + ".", rest
-
-
 def _history(view: PlantView, text: Text, alert: Alert) -> list[tuple[str, str]]:
     rows = [(text.moment(line.at_ms, view.now_ms()), alert_text.history_text(text, line)) for line in reversed(alert.history)]
-    return [*rows, (text.moment(alert.since_ms, view.now_ms()), text.words["hist.since"])]
+    midnight = view.day_bounds(alert.since_ms)[0]
+    begun = text.date(midnight) if alert.since_ms == midnight else text.moment(alert.since_ms, view.now_ms())
+    return [*rows, (begun, text.words["hist.since"])]

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from config.plant import PlantMeter
+from processors.web.pages import first
 from processors.web.pages.overview import area_groups, loose_meters
 from processors.web.site import Site
 from processors.web.words import fold
@@ -35,6 +36,14 @@ async def meters(request: Request) -> Response:
         Group(group.id, group.name, tuple(each for each in group.meters if wanted in fold(f"{each.name} {each.id} {group.name}")))
         for group in groups
     ]
+    unlisted = view.board.snapshot().unlisted
     return site.page(
-        request, "meters.html", page="meters", section="meters", groups=[group for group in found if group.meters], asked=asked
+        request,
+        "meters.html",
+        page="meters",
+        section="meters",
+        groups=[group for group in found if group.meters],
+        asked=asked,
+        unlisted=text.words("m.unlisted", n=str(len(unlisted))) if unlisted else "",
+        blocks="\n".join(first.block(reading) for reading in unlisted),
     )

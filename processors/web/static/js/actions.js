@@ -76,7 +76,7 @@ function content(sheet, verb) {
   if (note?.required && !note.value.trim()) { needed(sheet, note); return null; }
   const found = { note: note?.value.trim() ?? "" };
   const chosen = $("input:checked", sheet);
-  if (verb === "shelve") Object.assign(found, { until_ms: Number(chosen.value), reason: "planned" });
+  if (verb === "shelve") Object.assign(found, { until_ms: Number(chosen.value) });
   const repaired = $("[name=repaired]", sheet);
   if (repaired && repaired.value !== repaired.defaultValue) found.repaired = repaired.value;
   if (verb === "dismiss") found.reason = chosen.value;

@@ -182,7 +182,7 @@ function draw(holder, data, live) {
   return chart;
 }
 
-// ←/→ one point, Shift ten, Home/End: the cursor by keyboard.
+// ←/→ one point, Shift ten, Home/End: the cursor by keyboard. It begins at the newest measured point.
 function walk(holder, chart) {
   holder.tabIndex = 0;
   holder.addEventListener("keydown", (event) => {
@@ -190,7 +190,9 @@ function walk(holder, chart) {
     const last = chart.data[0].length - 1;
     if (!step && event.key !== "Home" && event.key !== "End") return;
     event.preventDefault();
-    const at = event.key === "Home" ? 0 : event.key === "End" ? last : Math.min(last, Math.max(0, (chart.cursor.idx ?? last) + step * (event.shiftKey ? 10 : 1)));
+    const newest = chart.data[3].findLastIndex((kw) => kw != null);
+    const from = chart.cursor.idx ?? (newest < 0 ? last : newest - step);
+    const at = event.key === "Home" ? 0 : event.key === "End" ? last : Math.min(last, Math.max(0, from + step * (event.shiftKey ? 10 : 1)));
     chart.setCursor({ left: chart.valToPos(chart.data[0][at], "x"), top: 10 });
   });
 }
