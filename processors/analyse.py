@@ -24,6 +24,7 @@ from processors.pure.event_lines import Line, line_of, summary_line, text
 from processors.pure.hours import SiteCalendar
 from processors.pure.playback import Playback, Rules, WeekCalendar
 from processors.pure.settings import Settings
+from processors.pure.spacing import Spacing
 from processors.web.text import Text
 from processors.web.words import words
 
@@ -78,10 +79,14 @@ def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
         wanted = _before(wanted, task.until_ms)
     days = None
     told: list[Line] = []
+    spacing = Spacing(task.meter, played.kept.step_ms)
+    wanted = spacing.watch(wanted)
     if task.html is not None:
         days = Days(zone_of(task.zone), task.unit == "kwh", played.kept.step_ms)
         wanted = days.watch(wanted)
     for line in _lines(played, wanted, context, task):
+        out.writelines(text(change) for change in spacing.told)
+        spacing.told.clear()
         out.write(text(line))
         if days is not None:
             told.append(line)

@@ -220,3 +220,13 @@ def test_gaps_and_mixed_intervals_are_taken_as_they_are(tmp_path: Path) -> None:
     assert main(["analyse", str(_written(tmp_path / "m.csv", halves)), "--out", str(out)]) == 0
     last = _lines(out)[-1]
     assert (last["type"], last["rows"], last["valid_days"]) == ("summary", 76, 1)
+
+
+def test_a_file_that_goes_from_quarter_hours_to_hours_names_the_line(tmp_path: Path) -> None:
+    quarters = [f"{_iso(n * 900_000)},1" for n in range(96)]
+    hours = [f"{_iso(96 * 900_000 + n * 3_600_000)},4" for n in range(24)]
+    file, out = _written(tmp_path / "mixed.csv", [*quarters, *hours]), tmp_path / "out.jsonl"
+    assert main(["analyse", str(file), "--meter", "mixed", "--out", str(out)]) == 0
+    lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    changed = [line for line in lines if line.get("reason") == "interval_changed"]
+    assert [line["detail"] for line in changed] == [{"line": 99, "minutes": 60.0, "before": 15.0}]
