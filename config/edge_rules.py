@@ -98,9 +98,8 @@ def _meter_faults(index: int, bus: Bus, meters: dict[str, str], profiles: Mappin
         known = [register.quantity for register in profiles[meter.profile].registers]
         for number, quantity in enumerate(meter.only):
             if quantity not in known:
-                yield Fault(
-                    (*key, "only", number), f"profile {meter.profile} has no such quantity", shown(quantity), did_you_mean(quantity, known)
-                )
+                allowed = did_you_mean(quantity, known) + (f"; all of them: driftwatt profiles {meter.profile}" if len(known) > 30 else "")
+                yield Fault((*key, "only", number), f"profile {meter.profile} has no such quantity", shown(quantity), allowed)
         if not meter.only:
             yield Fault((*key, "only"), "is empty", "[]", "quantities of the profile, or leave it out")
 

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from config.lines import Path as KeyPath
 from config.source import Source, key_text
+from config.values import limit
 from driftwatt.errors import ConfigError, ConfigErrors
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -92,9 +93,10 @@ def _remove(data: Any, place: tuple[int | str, ...]) -> None:
 def did_you_mean(word: str, known: list[str]) -> str:
     """Return what is allowed, beginning with the likely intention."""
     close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    listed = ", ".join(known) if len(known) <= 30 else f"{len(known)} others"
     if close and len(known) > 30:
         return f'did you mean "{close[0]}"?'
+    near = get_close_matches(word.lower(), known, n=4, cutoff=0.4) if len(known) > 30 else known
+    listed = ", ".join(near) if len(near) == len(known) else f"near it: {', '.join(near)}" if near else f"{len(known)} others"
     return f'did you mean "{close[0]}"? known: {listed}' if close else listed
 
 
@@ -157,17 +159,19 @@ def _explain(source: Source, model: type[BaseModel], detail: ErrorDetails) -> tu
         return key, "unknown key", None, did_you_mean(str(key[-1]), keys_at(model, key[:-1]))
     if key and key[-1] in _SECRETS and detail["type"] in ("model_type", "model_attributes_type"):
         return key, "is not a reference", "a literal", _REFERENCE
-    problem, allowed = _refusal(detail)
-    return key, problem, shown(_value(source.data, key)), allowed
+    value = _value(source.data, key)
+    problem, allowed = _refusal(detail, value)
+    return key, problem, shown(value), allowed
 
 
-def _refusal(detail: ErrorDetails) -> tuple[str, str | None]:
+def _refusal(detail: ErrorDetails, value: object) -> tuple[str, str | None]:
     """Return what is wrong with a value that is there, and what is allowed."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "literal_error":
         return "is not known", str(context["expected"]).replace(" or ", ", ").replace("'", '"')
     if kind in _BOUNDS:
-        return "is out of range", f"{_BOUNDS[kind]} {next(iter(context.values())):g}"
+        bound = next(iter(context.values()))
+        return "is out of range", f"{_BOUNDS[kind]} {limit(bound, value) if isinstance(value, str) else f'{bound:g}'}"
     if kind in _LENGTHS:
         return "has the wrong number of entries", f"{_LENGTHS[kind]} {context.get('min_length', context.get('max_length'))}"
     if kind == "value_error":

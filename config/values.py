@@ -34,6 +34,17 @@ def size_bytes(text: object) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
+def limit(value: float, like: str) -> str:
+    """Return seconds or bytes as a file writes them: bytes where `like` is written as a size.
+
+    >>> limit(0.2, "10ms"), limit(30, "1h"), limit(1e6, "1KB"), limit(0, "0s")
+    ('"200ms"', '"30s"', '"1MB"', '"0s"')
+    """
+    units = {"kB": 1e3, "MB": 1e6, "GB": 1e9} if _SIZE.fullmatch(like) else {"ms": 0.001, "s": 1.0}
+    name = next((each for each in reversed(units) if value >= units[each]), "s" if not value else next(iter(units)))
+    return f'"{value / units.get(name, 1):g}{name}"'
+
+
 Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 """Seconds, written as a text with a unit."""
 Size = Annotated[int, BeforeValidator(size_bytes, json_schema_input_type=str)]
