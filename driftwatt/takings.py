@@ -14,10 +14,14 @@ _ALL_DAYS = "400"
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The ledger of one side: per (meter, UTC day) a line of counters, and whether all of them add up."""
+    """The ledger of one side: per (meter, UTC day) a line of counters, and whether all of them add up.
+
+    `unread` is what was said instead of the books where they could not be read, None where they were.
+    """
 
     lines: Mapping[tuple[str, str], Mapping[str, Any]]
     balanced: bool
+    unread: str | None = None
 
     def total(self, name: str) -> int:
         """Return one counter summed over everything."""
@@ -44,15 +48,17 @@ def books(file: Path, run: Callable[..., str]) -> Books:
     """Return the books that `driftwatt ledger` tells. `run(*words)` runs a command and returns what it prints."""
     lines: dict[tuple[str, str], Mapping[str, Any]] = {}
     balanced = False
+    unread: str | None = "nothing was said"
     for text in run("ledger", str(file), "--days", _ALL_DAYS, "--json").splitlines():
         if not text.startswith("{"):
-            continue  # a line of the log
+            unread = unread and text  # a line of the log
+            continue
         line = json.loads(text)
         if "total" in line:
-            balanced = bool(line["balanced"])
+            balanced, unread = bool(line["balanced"]), None
         else:
             lines[line["meter"], line["day"]] = line
-    return Books(lines, balanced)
+    return Books(lines, balanced, unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +129,10 @@ class Summary:
         }
 
     def as_text(self) -> str:
-        """Return the summary as a small table."""
+        """Return the summary as a small table; without books there are no figures, and nothing is known to be lost."""
+        unread = [(side, told.unread) for side, told in (("collector", self.edge), ("plant", self.plant)) if told.unread is not None]
+        if unread:
+            return "\n".join(["", *(f"  the books of the {side} could not be read: {why}" for side, why in unread)])
         rows = [
             ("readings committed by the collector", f"{self.edge.total('committed'):,}"),
             ("readings stored at the plant", f"{self.plant.total('stored'):,}"),

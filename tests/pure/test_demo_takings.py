@@ -51,6 +51,13 @@ def test_what_was_dropped_is_lost_and_what_was_set_aside_is_not() -> None:
     assert _summary(edge=edge, plant=_books(pump={"stored": 7, "quarantined": {"unknown_meter": 1}})).lost == 2
 
 
+def test_books_that_could_not_be_read_are_no_loss_but_told_with_the_reason(tmp_path: Path) -> None:
+    unread = books(tmp_path / "edge.toml", lambda *_: "driftwatt: database is locked")
+    told = _summary(edge=unread).as_text()
+    assert told.strip() == "the books of the collector could not be read: driftwatt: database is locked"
+    assert not _summary(edge=unread).good
+
+
 def test_books_that_do_not_balance_are_not_good() -> None:
     edge = _books(balanced=False, pump={"committed": 10, "stored": 10})
     assert not _summary(edge=edge).good
