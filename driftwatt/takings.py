@@ -87,6 +87,12 @@ class Summary:
         return max(0, count(line.get("stored", 0)) - arrived) + gone
 
     @property
+    def unread(self) -> dict[str, str]:
+        """Return why books could not be read, by side."""
+        sides = {"collector": self.edge, "plant": self.plant}
+        return {side: told.unread for side, told in sides.items() if told.unread is not None}
+
+    @property
     def balanced(self) -> bool:
         """Tell whether the books of both sides add up, each for itself."""
         return self.edge.balanced and self.plant.balanced
@@ -125,14 +131,14 @@ class Summary:
             "hidden": [{**label, "found": self._short(self.found(label))} for label in self.labels],
             "others": [self._short(alert) for alert in self._unexpected()],
             "figures": {name: round(value, 1) for name, value in self.figures.items()},
+            **({"unread": self.unread} if self.unread else {}),
             "good": self.good,
         }
 
     def as_text(self) -> str:
         """Return the summary as a small table; without books there are no figures, and nothing is known to be lost."""
-        unread = [(side, told.unread) for side, told in (("collector", self.edge), ("plant", self.plant)) if told.unread is not None]
-        if unread:
-            return "\n".join(["", *(f"  the books of the {side} could not be read: {why}" for side, why in unread)])
+        if self.unread:
+            return "\n".join(["", *(f"  the books of the {side} could not be read: {why}" for side, why in self.unread.items())])
         rows = [
             ("readings committed by the collector", f"{self.edge.total('committed'):,}"),
             ("readings stored at the plant", f"{self.plant.total('stored'):,}"),

@@ -55,6 +55,7 @@ def test_books_that_could_not_be_read_are_no_loss_but_told_with_the_reason(tmp_p
     unread = books(tmp_path / "edge.toml", lambda *_: "driftwatt: database is locked")
     told = _summary(edge=unread).as_text()
     assert told.strip() == "the books of the collector could not be read: driftwatt: database is locked"
+    assert _summary(edge=unread).as_object()["unread"] == {"collector": "driftwatt: database is locked"}
     assert not _summary(edge=unread).good
 
 
