@@ -78,14 +78,25 @@ def learn(ridge: Ridge, z: Sequence[float], products: Pairs, y: float, *, weight
     >>> round(line.theta[0], 3), line.n     # 6 / 2.001
     (2.999, 2)
     """
-    a = [forget * was for was in ridge.a]
+    before, was, _, n = ridge
+    a = [forget * each for each in before]
     if products[-1][0] >= len(a):
         a += [0.0] * (ALL - WEEK)
     for place, product in products:
         a[place] += weight * product
     wy = weight * y
-    b = [forget * was + wy * x for was, x in zip(ridge.b, z, strict=True)]
-    return _new(Ridge, (tuple(a), tuple(b), solve(a, b), ridge.n + 1))
+    b0, b1, b2, b3, b4, b5, b6 = was
+    z0, z1, z2, z3, z4, z5, z6 = z
+    b = (
+        forget * b0 + wy * z0,
+        forget * b1 + wy * z1,
+        forget * b2 + wy * z2,
+        forget * b3 + wy * z3,
+        forget * b4 + wy * z4,
+        forget * b5 + wy * z5,
+        forget * b6 + wy * z6,
+    )
+    return _new(Ridge, (tuple(a), b, solve(a, b), n + 1))
 
 
 def shift_level(ridge: Ridge, m: float) -> Ridge:

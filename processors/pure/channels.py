@@ -26,12 +26,14 @@ Source: local level as in exponentially weighted charts (S. W. Roberts 1959; C. 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import compress
 from math import sqrt
 from typing import NamedTuple
 
 from processors.pure import baseline, cusum
 from processors.pure.baseline import Pairs, Ridge
+from processors.pure.cusum import DOWN_K, STEEP_K, UP_K
 from processors.pure.outputs import Channel
 from processors.pure.robust import Echo, Scale, median
 from processors.pure.schedule import Schedule, selectors
@@ -52,7 +54,7 @@ LEVEL_WEIGHT, LEVEL_CLIP = 0.1, 3.0
 _new = tuple.__new__
 _U_LEAST, _U_MOST = round(-U_CLIP * U_STEP), round(U_CLIP * U_STEP)
 _CALM = cusum.total_of(FREEZE)
-_FALLEN = cusum.total_of(DOWN_SCORE, cusum.DOWN_K)
+_FALLEN = cusum.total_of(DOWN_SCORE, DOWN_K)
 
 
 def values_of(bins: bytes, kw: Sequence[float], schedule: Schedule) -> tuple[float | None, ...]:
@@ -64,19 +66,15 @@ def values_of(bins: bytes, kw: Sequence[float], schedule: Schedule) -> tuple[flo
     base, total = sum(sorted(kw)[:4]) / 4 / level, sum(kw) / len(kw) / level
     if not schedule.mask:
         return (base, None, None, None, total)
-    off, edge, on = selectors(schedule.mask)
-    return (
-        base,
-        _mean(kw, bins.translate(off), 4, level),
-        _mean(kw, bins.translate(edge), 2, level),
-        _mean(kw, bins.translate(on), 4, level),
-        total,
-    )
+    off, edge, on = [sum(compress(kw, chosen)) / count / level if count else None for chosen, count in _chosen(schedule.mask, bins)]
+    return (base, off, edge, on, total)
 
 
-def _mean(kw: Sequence[float], chosen: bytes, least: int, level: float) -> float | None:
-    count = chosen.count(1)
-    return sum(compress(kw, chosen)) / count / level if count >= least else None
+@lru_cache(maxsize=1024)
+def _chosen(mask: bytes, bins: bytes) -> list[tuple[bytes, int]]:
+    """Return for off, edge and on which hours of a day they use, and how many; 0 where they are too few."""
+    tables = [bins.translate(table) for table in selectors(mask)]
+    return [(chosen, chosen.count(1) if chosen.count(1) >= least else 0) for chosen, least in zip(tables, (4, 2, 4), strict=True)]
 
 
 class Chart(NamedTuple):
@@ -105,7 +103,7 @@ class Chart(NamedTuple):
     @property
     def score(self) -> float:
         """log10 ARL₀ of the upward sums, the higher of the patient and the steep one."""
-        return max(cusum.score(self.up), cusum.score(self.steep, cusum.STEEP_K))
+        return max(cusum.score(self.up), cusum.score(self.steep, STEEP_K))
 
     @property
     def calm(self) -> bool:
@@ -134,8 +132,8 @@ class Chart(NamedTuple):
 
 
 def _sigma(own: Scale, fallback: Scale, mean: float) -> float:
-    s = own.scale or fallback.scale or 0.2 * max(0.001, abs(mean))
-    return max(SCALE_FLOOR * abs(mean), s)
+    s, least = own.scale or fallback.scale or 0.2 * max(0.001, abs(mean)), SCALE_FLOOR * abs(mean)
+    return s if s > least else least  # noqa: FURB136 – max and min cost more
 
 
 class Seen(NamedTuple):
@@ -178,11 +176,11 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
     if active:
         rho = echo.rho
         e = (u - rho * last_u) / (U_STEP * sqrt(1 - rho * rho)) if rho else u / U_STEP
-        e = -E_CLIP if e < -E_CLIP else min(E_CLIP, e)
-        up += e - cusum.UP_K
-        down -= e + cusum.DOWN_K
-        steep += e - cusum.STEEP_K
-        up, down, steep = max(0.0, up), max(0.0, down), max(0.0, steep)
+        e = _held(e, E_CLIP)
+        up += e - UP_K
+        down -= e + DOWN_K
+        steep += e - STEEP_K
+        up, down, steep = up if up > 0.0 else 0.0, down if down > 0.0 else 0.0, steep if steep > 0.0 else 0.0  # noqa: FURB136 – max and min cost more
     if ready:
         echo = echo.pushed(_steps(fresh / s), WINDOW)
         level += LEVEL_WEIGHT * _held(r - level, LEVEL_CLIP * s)
@@ -199,11 +197,11 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
 
 def _steps(u: float) -> int:
     steps = round(u * U_STEP)
-    return _U_LEAST if steps < _U_LEAST else min(_U_MOST, steps)
+    return _U_LEAST if steps < _U_LEAST else steps if steps < _U_MOST else _U_MOST  # noqa: FURB136 – max and min cost more
 
 
 def _held(value: float, limit: float) -> float:
-    return -limit if value < -limit else min(value, limit)
+    return -limit if value < -limit else limit if value > limit else value  # noqa: FURB136 – max and min cost more
 
 
 def fallen(chart: Chart) -> bool:

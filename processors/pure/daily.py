@@ -15,6 +15,8 @@ from processors.pure import baseline, channels, expected, schedule
 from processors.pure.baseline import FORGET
 from processors.pure.channels import CHANNELS, Chart, Today
 from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.fast import Usual
+from processors.pure.gate import Profile
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
 from processors.pure.ledger import Event
 from processors.pure.memory import DAYS, Memory, Past, with_copy
@@ -29,6 +31,8 @@ _WORK_WEIGHT, _OFF_WEIGHT = 1 / 20, 1 / 8
 LEAST_LEVEL = 1e-9
 """A meter that draws less, in kW, has drawn nothing: it has no scale."""
 MOST_PRODUCTION = 1e6
+_NONE = array("f")
+_new = tuple.__new__
 _TOT = CHANNELS.index("tot")
 _CLOSURE_FROM = 5
 _WORKING = ("work", "work_monday")
@@ -40,6 +44,13 @@ _KINDS: dict[DayClass, tuple[float, float, float, float]] = {
 }
 
 
+class Taught(NamedTuple):
+    """What the hours of a day have taught their bins: the gate's week and that of the fast test."""
+
+    profile: Profile
+    usual: Usual | None
+
+
 class Closed(NamedTuple):
     """The memory after a day, the day as it is kept, and the day that left the memory, if one did."""
 
@@ -48,12 +59,12 @@ class Closed(NamedTuple):
     left: Past | None = None
 
 
-def close(state: DetectorState, memory: Memory, day: Day, kw: array[float], settings: Settings) -> Closed:
-    """Take one valid day that is over; `kw` are its hours, `memory` what its hours have taught their bins already.
+def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, settings: Settings) -> Closed:
+    """Take one valid day that is over; `kw` are its hours, `taught` what they have taught their bins already.
 
     Without an open event a calm day shapes the week.
     """
-    memory, past = _classify(state, memory, day, kw)
+    memory, past = _classify(state, day, kw, taught)
     if memory.schedule is None:
         days = (*memory.days, past)[-schedule.SCHEDULE_DAYS :]
         memory = memory._replace(days=days, shape=_shaped(memory.shape, past, state.scatter))
@@ -93,9 +104,9 @@ def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, 
     return _KINDS[day_class] + drivers
 
 
-def _classify(state: DetectorState, memory: Memory, day: Day, kw: array[float]) -> tuple[Memory, Past]:
-    """Return the memory with its slow means moved on, and the day with class, group and regressors."""
-    drivers, mean, day_class = state.drivers, sum(kw) / len(kw), day.day_class
+def _classify(state: DetectorState, day: Day, kw: array[float], taught: Taught) -> tuple[Memory, Past]:
+    """Return the memory with its bins taught and its slow means moved on, and the day with class, group and regressors."""
+    memory, drivers, mean, day_class = state.memory, state.drivers, sum(kw) / len(kw), day.day_class
     work, works, off, offs, weather = memory.work, memory.works, memory.off, memory.offs, memory.weather
     if day_class in _WORKING:
         if works >= _CLOSURE_FROM and offs >= 1 and work > off and mean < off + CLOSURE_SHARE * (work - off):
@@ -111,12 +122,21 @@ def _classify(state: DetectorState, memory: Memory, day: Day, kw: array[float]) 
         weather = (single(max(0.0, outside - BALANCE_COOL) / 10), single(max(0.0, BALANCE_HEAT - outside) / 10))
     clock = day.clock
     memory = memory._replace(
-        valid_days=memory.valid_days + 1, first=memory.first or clock.ordinal, work=work, works=works, off=off, offs=offs, weather=weather
+        valid_days=memory.valid_days + 1,
+        first=memory.first or clock.ordinal,
+        profile=taught.profile,
+        usual=taught.usual,
+        work=work,
+        works=works,
+        off=off,
+        offs=offs,
+        weather=weather,
     )
     memory, production = _production(memory, drivers)
     base = 24 * SUNDAY if day_class == "off" else day.base
     z = regressors(day_class, (*weather, single(production)))
-    return memory, Past(clock.ordinal, clock.start_ms, day_class, z, state.at, bins_of(clock.hours, state.at, base), kw)
+    bins = bins_of(clock.hours, state.at, base)
+    return memory, _new(Past, (clock.ordinal, clock.start_ms, day_class, z, state.at, bins, kw, (), _NONE))
 
 
 def _production(memory: Memory, day: Drivers) -> tuple[Memory, float]:
@@ -156,7 +176,7 @@ def _observe(memory: Memory, past: Past, known: Schedule, *, active: bool) -> tu
     for c, y in enumerate(ys):
         if y is not None:
             charts[c], rs[c] = channels.update(charts[c], today, y)
-    return tuple(charts), Past(ordinal, start_ms, day_class, z, at, bins, kw, ys, rs)
+    return tuple(charts), _new(Past, (ordinal, start_ms, day_class, z, at, bins, kw, ys, rs))
 
 
 def _follow_savings(memory: Memory, down: Sequence[int]) -> Memory:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from processors.pure import daily, expected, fast, gate, hours, readiness, waste
 from processors.pure.baseline import dot
-from processors.pure.daily import Closed
+from processors.pure.daily import Closed, Taught
 from processors.pure.detector_state import DetectorState
 from processors.pure.gate import Gate
 from processors.pure.hours import ALL_DAY, EVEN, Day, bins_of
@@ -17,6 +17,8 @@ from processors.pure.outputs import ExpectedPower, Output
 from processors.pure.schedule import selectors
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
+
+_new = tuple.__new__
 
 
 class Over(NamedTuple):
@@ -53,21 +55,20 @@ def limited(day: Day, quality: Gate, memory: Memory) -> Day:
     least, most = gate.plain_between(quality)
     usual, schedule = memory.usual, memory.schedule
     if usual is None or schedule is None:
-        return Day(clock, day_class, base, least, (most,) * len(clock.hours))
+        return _new(Day, (clock, day_class, base, least, (most,) * len(clock.hours)))
     tops = usual.quiet_up_to(bins_of(EVEN, ALL_DAY, base).translate(selectors(schedule.mask)[0]), base, most)
-    return Day(clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours))
+    return _new(Day, (clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours)))
 
 
 def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> Over:
     """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
     memory, kw = state.memory, array("f", state.kw)
     bins = hours.bins_of(day.clock.hours, state.at, day.base)
-    usual = memory.usual.learned(bins, kw) if memory.usual is not None else None
-    memory = memory._replace(profile=memory.profile.learned(bins, kw), usual=usual)
+    taught = Taught(memory.profile.learned(bins, kw), memory.usual.learned(bins, kw) if memory.usual is not None else None)
     quality = caught_up(state)
     if not state.valid:
-        return Over(quality, memory, state.events)
-    closed = daily.close(state, memory, day, kw, settings)
+        return Over(quality, memory._replace(profile=taught.profile, usual=taught.usual), state.events)
+    closed = daily.close(state, day, kw, taught, settings)
     return _judge(state.events, quality, closed, settings, at_ms)
 
 

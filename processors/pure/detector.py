@@ -59,11 +59,14 @@ def on_interval(
     Returns the new state and what follows from it: ExpectedPower, WasteFinding, DataFinding, Readiness,
     Advice; never IntervalEnergy.
     """
+    start_ms, end_ms = interval.start_ms, interval.end_ms
     kwh = None if interval.quality & DOUBTFUL or interval.coverage < MIN_COVERAGE else interval.import_wh / 1000
-    return take(state, interval.start_ms, interval.end_ms, kwh, settings, temperature, production)
+    if end_ms - start_ms == HOUR_MS and kwh is not None and temperature is None and production is None:
+        return _put_away(state, start_ms, end_ms, kwh, settings) or _take(state, start_ms, end_ms, kwh, settings, None, None)
+    return _take(state, start_ms, end_ms, kwh, settings, temperature, production)
 
 
-def take(  # noqa: C901, PLR0917 – called for every row of a history: places and branches cost less than names and calls
+def take(  # noqa: PLR0917 – called for every row of a history: places cost less than names
     state: DetectorState,
     start_ms: int,
     end_ms: int,
@@ -74,9 +77,20 @@ def take(  # noqa: C901, PLR0917 – called for every row of a history: places a
 ) -> Told:
     """Take one interval as bare numbers; `kwh` None is missing or not to be believed. See `on_interval`."""
     if end_ms - start_ms == HOUR_MS and kwh is not None and temperature is None and production is None:
-        whole = _put_away(state, start_ms, end_ms, kwh, settings)
-        if whole is not None:
-            return whole, ()
+        return _put_away(state, start_ms, end_ms, kwh, settings) or _take(state, start_ms, end_ms, kwh, settings, None, None)
+    return _take(state, start_ms, end_ms, kwh, settings, temperature, production)
+
+
+def _take(  # noqa: PLR0917 – places cost less than names
+    state: DetectorState,
+    start_ms: int,
+    end_ms: int,
+    kwh: float | None,
+    settings: Settings,
+    temperature: float | None,
+    production: float | None,
+) -> Told:
+    """Take any interval; see `take`."""
     seen_ms, until_ms, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     if start_ms < seen_ms:
         return state, ()
@@ -116,8 +130,8 @@ def take(  # noqa: C901, PLR0917 – called for every row of a history: places a
     return state, outputs + said
 
 
-def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, settings: Settings) -> DetectorState | None:
-    """Return the state after an interval that is a whole plain hour of the running day: `take`, short; None for any other."""
+def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, settings: Settings) -> Told | None:
+    """Take an interval that is a whole plain hour of the running day: `_take`, short; None for any other."""
     seen_ms, until_ms, _, _, _, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     if until_ms or start_ms < seen_ms or day is None or scatter or test[0] or quality[7]:
         return None
@@ -130,10 +144,10 @@ def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, sett
         return None
     if settings.calendar.closed(start_ms, end_ms):
         return None
+    kws = (*kws, kw)
     return _new(
-        DetectorState,
-        (end_ms, 0, 0.0, 0, 0.0, day, behind + 1, at | 1 << place, (*kws, kw), scatter, drivers, quality, test, memory, events),
-    )
+        DetectorState, (end_ms, 0, 0.0, 0, 0.0, day, behind + 1, at | 1 << place, kws, scatter, drivers, quality, test, memory, events)
+    ), ()
 
 
 def _move_on(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> Told:

@@ -25,6 +25,8 @@ from processors.pure.robust import median
 WEIGHT = 0.2
 DIVISOR = 10.0
 ADVICE_SCORE = 2.5
+_CLIP, _STEP, _SPREAD_STEP, _STAY = (np.array(factor, np.float32) for factor in (3.0, WEIGHT, 1.25 * WEIGHT, 1.0 - WEIGHT))
+"""Factors as arrays of no dimension: numpy need not convert them every day."""
 _new = tuple.__new__
 _SURELY = 1 - 1e-6
 """What float32 may round away."""
@@ -46,25 +48,28 @@ class Usual(NamedTuple):
         chosen: Any = slice(bins[0], bins[0] + 24) if even else np.frombuffer(bins, np.uint8)
         m, v = means[chosen], spreads[chosen]
         most = np.maximum(v, max(self.typical / 2, floor))
-        most *= 3.0
+        most *= _CLIP
         r = np.frombuffer(kw, np.float32) - m
         np.minimum(r, most, out=r)
         np.maximum(r, np.negative(most, out=most), out=r)
-        means[chosen] = m + WEIGHT * r
+        m += _STEP * r
         np.abs(r, out=r)
-        r *= 1.25 * WEIGHT
-        r += (1.0 - WEIGHT) * v
-        spreads[chosen] = r
+        r *= _SPREAD_STEP
+        v *= _STAY
+        v += r
+        if not even:  # picked one by one they are copies, in a row they are the bins themselves
+            means[chosen], spreads[chosen] = m, v
         ascending = spreads.copy()
         ascending.sort()
-        low, high = ascending[BINS // 2 - 1 : BINS // 2 + 1].tolist()
+        low, high = ascending.item(BINS // 2 - 1), ascending.item(BINS // 2)
         return _new(Usual, (mean, spread, (low + high) / 2, floor))
 
     def quiet_up_to(self, off: bytes, base: int, most: float) -> tuple[float, ...]:
         """Return the highest powers of the bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
         row, least = slice(base, base + len(off)), max(self.typical / 2, self.floor)
         week = zip(off, self.mean[row], self.spread[row], strict=True)
-        return tuple([min(most, mean + _SURELY * max(least, v)) if idle else most for idle, mean, v in week])
+        tops = [mean + _SURELY * (v if v > least else least) if idle else most for idle, mean, v in week]  # noqa: FURB136 – max and min cost more
+        return tuple([top if top < most else most for top in tops])  # noqa: FURB136 – max and min cost more
 
     def scale(self, b: int) -> float:
         """Return s of a bin."""

@@ -67,7 +67,9 @@ def places_of(at: int) -> bytes:
     >>> list(places_of(0b100001)), places_of(ALL_DAY) is EVEN
     ([0, 5], True)
     """
-    return EVEN if at == ALL_DAY else bytes(place for place in range(at.bit_length()) if at >> place & 1)
+    if not at & at + 1 and at <= ALL_DAY:  # none is missing
+        return EVEN[: at.bit_length()]
+    return bytes(place for place in range(at.bit_length()) if at >> place & 1)
 
 
 def bins_of(hours: bytes, at: int, base: int) -> bytes:
@@ -76,8 +78,8 @@ def bins_of(hours: bytes, at: int, base: int) -> bytes:
     >>> list(bins_of(EVEN, 0b100001, 24))
     [24, 29]
     """
-    if at == ALL_DAY and hours == EVEN:
-        return ROWS[base // 24]
+    if not at & at + 1 and hours == EVEN:
+        return ROWS[base // 24][: at.bit_length()]
     return bytes([base + hours[place] for place in places_of(at)])
 
 

@@ -29,6 +29,8 @@ LEARNING, READY = 28, 90
 GOOD_CV, WORST_CV, GOOD_NMBE = 0.30, 1.0, 0.10
 LEAST_SHARE = 0.70
 State = Literal["learning", "provisional", "ready", "not_fit"]
+_SURELY = 1 - 1e-9
+"""What rounding may take away."""
 _TOT = CHANNELS.index("tot")
 
 
@@ -63,10 +65,21 @@ def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: 
     if before not in ("provisional", "ready", "not_fit"):
         return False
     total = charts[_TOT]
+    if valid_share >= LEAST_SHARE and _surely_good(total):
+        return before == ("ready" if valid_days >= READY else "provisional")
     sums, mean = _sums(total), total.mean
     fewest, _ = _state(_errors(sums, 0.0, mean), valid_days, valid_share)
     most, _ = _state(_errors(sums, float(TERMS), mean), valid_days, valid_share)
     return fewest == before == most
+
+
+def _surely_good(total: Chart) -> bool:
+    """Tell from sizes alone that CV(RMSE) and NMBE are good with any number of parameters: Σ r² ≤ max|r| Σ|r|, |Σ r| ≤ Σ|r|."""
+    one, other, level = total.working.sizes, total.other.sizes, abs(total.level)
+    count = len(one) + len(other)
+    most = max(one[-1] if one else 0.0, other[-1] if other else 0.0) + level
+    size, good = sum(one) + sum(other) + count * level, (count - TERMS) * total.mean * _SURELY
+    return count > TERMS + 1 and 0.0 < size <= GOOD_NMBE * good and most * size <= GOOD_CV * GOOD_CV * good * total.mean
 
 
 def _sums(total: Chart) -> tuple[int, float, float]:

@@ -68,11 +68,9 @@ class Scale(NamedTuple):
         >>> list(window.order), window.sizes
         ([0.25, 1.0], [0.25, 1.0])
         """
-        order, sizes, _ = self
-        order, sizes = order[:], sizes[:]
+        order, sizes = self.order[:], self.sizes[:]
         if len(order) >= most:
-            del sizes[bisect_left(sizes, abs(order[0]))]
-            del order[0]
+            del sizes[bisect_left(sizes, abs(order.pop(0)))]
         order.append(r)
         insort(sizes, abs(order[-1]))
         return _new(Scale, (order, sizes, _scale(sizes)))
