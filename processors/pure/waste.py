@@ -129,12 +129,25 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequen
     The oldest has the whole. `running` are the hours of a day that is not over.
     """
     days = scene.memory.days
-    event = ledger.opened(event, days, scene.schedule)
+    event = _booked(event, scene)
     since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
     event = event._replace(since_ms=since_ms)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
     return Step((*events[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
+
+
+def _booked(event: Event, scene: Scene) -> Event:
+    """Return a new event with its days so far; a re-fitted reference that leaves it no excess gives way to the chart's own.
+
+    What the chart saw against its baseline is told then, not less than nothing against another one.
+    """
+    booked = ledger.opened(event, scene.memory.days, scene.schedule)
+    sums = booked.sums[CHANNELS.index(event.channel)]
+    if not sums.n or sums.delta > 0:
+        return booked
+    clean = tuple(reference.level_moved(scene.memory, event.since, channel) for channel in range(len(CHANNELS)))
+    return ledger.opened(event._replace(clean=clean), scene.memory.days, scene.schedule)
 
 
 def finding(event: Event, state: Literal["opened", "updated", "answered", "closed"], scene: Scene, *, reason: str = "") -> WasteFinding:

@@ -6,8 +6,10 @@ write the expected files anew with DRIFTWATT_WRITE_CASES=1.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -230,3 +232,12 @@ def test_a_file_that_goes_from_quarter_hours_to_hours_names_the_line(tmp_path: P
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     changed = [line for line in lines if line.get("reason") == "interval_changed"]
     assert [line["detail"] for line in changed] == [{"line": 99, "minutes": 60.0, "before": 15.0}]
+
+
+def test_what_opens_in_the_recorded_steel_year_is_above_what_it_should_be(tmp_path: Path) -> None:
+    csv, out = tmp_path / "steel.csv", tmp_path / "out.jsonl"
+    csv.write_bytes(gzip.decompress(files("collector.simulator").joinpath("data/steel_2018.csv.gz").read_bytes()))
+    assert main(["analyse", str(csv), "--tz", "Asia/Seoul", "--auto-answer", "72h", "--out", str(out)]) == 0
+    told = [line for line in _lines(out) if line["type"] == "waste"]
+    assert {line["state"] for line in told} >= {"opened", "closed"}
+    assert all(line["delta_kw"] > 0 for line in told)
