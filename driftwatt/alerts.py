@@ -151,13 +151,14 @@ class Cause:
     """A meter that explains an alert: `kw` of its mean excess, `share` 0…1 of it.
 
     `why`: `waste` (its own alert), `usual` (it runs as it should, by its own calendar), `moved` (a load went from it
-    to here; `kw` is negative), `member` (of an event of the whole site).
+    to here; `kw` is negative), `maintenance` (it was in a maintenance window and may have drawn so much), `member` (of an
+    event of the whole site).
     """
 
     meter: str
     kw: float
     share: float
-    why: Literal["waste", "usual", "moved", "member"]
+    why: Literal["waste", "usual", "moved", "maintenance", "member"]
     alert: str = ""
 
 

@@ -8,6 +8,7 @@ from driftwatt.alerts import Cause
 from processors.pure import clean, tree
 from processors.pure.calendar import local
 from processors.pure.engine import State
+from processors.pure.hours import HOUR_MS
 from processors.pure.outputs import Output, WasteFinding
 from processors.pure.policy import MeterPolicy
 
@@ -31,4 +32,8 @@ def explained(
         off = {policy.calendar.day_class(local(policy.zone, t_ms).date()) == "off" for policy in known}
         return len(known) == 2 and len(off) == 2
 
-    return tree.explain(output.meter, output.since_ms, tree.Witness(feeds, hours, calm, other_day))
+    def shut(meter: str, t_ms: int) -> bool:
+        return meter in policies and policies[meter].calendar.closed(t_ms, t_ms + HOUR_MS)
+
+    counted = [t_ms for t_ms, kwh in output.spread if kwh > 0]
+    return tree.explain(output.meter, output.since_ms, counted, tree.Witness(feeds, hours, calm, other_day, shut))

@@ -7,7 +7,7 @@ from typing import Any
 from driftwatt.alerts import Alert
 from processors.pure.outputs import IntervalEnergy
 from processors.view import DAY_MS, PlantView, Span
-from processors.web import charts
+from processors.web import charts, hours_of_waste
 from processors.web.alert_text import NIGHT
 from processors.web.text import Text
 
@@ -68,7 +68,8 @@ async def pattern(view: PlantView, text: Text, alert: Alert) -> dict[str, Any]:
     bars = []
     for start_ms, _ in days:
         begin = start_ms + shift
-        mine = [each for each in hours if begin <= each.start_ms < begin + length and (not in_shift or _runs(view, alert, each))]
+        mine = [each for each in hours if begin <= each.start_ms < begin + length]
+        mine = [each for each in mine if not in_shift or hours_of_waste.runs(view, alert.meter, each.start_ms)]
         kw = _mean_kw(mine)
         off = in_shift and not mine
         event = kw is not None and begin + length > alert.since_ms and begin < (alert.cleared_ms or 1 << 62) and _nearer(kw, alert)
@@ -83,11 +84,6 @@ async def pattern(view: PlantView, text: Text, alert: Alert) -> dict[str, Any]:
 def _mean_kw(parts: list[IntervalEnergy]) -> float | None:
     length = sum(each.end_ms - each.start_ms for each in parts)
     return sum(each.import_wh for each in parts) * 3600 / length if length else None
-
-
-def _runs(view: PlantView, alert: Alert, each: IntervalEnergy) -> bool:
-    policy = view.policies.get(alert.meter)
-    return policy is not None and policy.calendar.shift_at(each.start_ms) is not None
 
 
 def _nearer(kw: float, alert: Alert) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from driftwatt.alerts import DISMISS_REASONS, Alert, HistoryLine, Range
@@ -175,15 +175,16 @@ def who(text: Text, name: str) -> str:
     return text.words["user.local"] if name in {"", "local"} else name
 
 
-def history_text(text: Text, line: HistoryLine) -> str:
-    """Return one line of the history; of what was told later, when it was."""
+def history_text(text: Text, line: HistoryLine, names: Mapping[str, str] | None = None) -> str:
+    """Return one line of the history; of what was told later, when it was. `names` are those of meters, by id."""
     if line.of_ms is not None:
         sentence = text.words(f"hist.{line.what}_at", person=who(text, line.by), time=text.moment(line.of_ms, line.at_ms))
         return f"{sentence}: {line.note}" if line.note else sentence
     key, reason = f"hist.{line.what}", f"reason.{line.reason}"
     told = text.words.get(reason, line.reason)
     sentence = text.words(key, person=who(text, line.by), reason=told).removesuffix(": ") if key in text.words else line.what
-    return f"{sentence}: {line.note}" if line.note and line.what not in {"suppressed", "released"} else sentence
+    note = (names or {}).get(line.note, line.note) if line.what.startswith("explained_") else line.note
+    return f"{sentence}: {note}" if note and line.what not in {"suppressed", "released"} else sentence
 
 
 def last_word(text: Text, alert: Alert) -> str:

@@ -13,6 +13,7 @@ from driftwatt.alerts import Alert
 from driftwatt.readings import Quality
 from processors.pure.calendar import ClosedWindow
 from processors.view import QUARTER_MS, PlantView, Span
+from processors.web import hours_of_waste
 from processors.web.text import Text
 
 Chart = dict[str, Any]
@@ -140,7 +141,7 @@ def chart(
         "estimated": drawn.estimated,
         "band": band(span),
         "gaps": [{"from": a, "to": b, "text": text.words("chart.no_data", duration=text.duration((b - a) / 1000))} for a, b in drawn.gaps],
-        "events": [event for alert in alerts for event in events(span, alert, now_ms, shut)],
+        "events": [event for alert in alerts for event in events(view, span, alert, shut)],
         "shutdowns": [{"from": max(each.from_ms, span.start_ms), "to": min(each.to_ms, span.end_ms), "text": each.note} for each in shut],
         "compare": [],
         "summary": _summary(text, span, drawn),
@@ -155,16 +156,17 @@ def chart(
     return data
 
 
-def events(span: Span, alert: Alert, now_ms: int, shut: Sequence[ClosedWindow] = ()) -> list[dict[str, Any]]:
-    """Return the parts of a span in which an alert's excess ran: since it began, above the band, and outside of shutdowns."""
-    highest = {point.start_ms: point.hi for point in span.expected}
+def events(view: PlantView, span: Span, alert: Alert, shut: Sequence[ClosedWindow] = ()) -> list[dict[str, Any]]:
+    """Return the parts of a span in which an alert's excess ran: since it began, in its hours, above the band, outside of shutdowns."""
+    highest, now_ms = {point.start_ms: point.hi for point in span.expected}, view.now_ms()
     until_ms = alert.cleared_ms or now_ms
     parts: list[dict[str, Any]] = []
     for each in span.intervals:
         watts = each.import_wh * 3.6e6 / (each.end_ms - each.start_ms)
-        if each.start_ms < alert.since_ms - span.step_ms or each.start_ms >= until_ms or watts <= highest.get(each.start_ms, float("inf")):
+        if not alert.since_ms - span.step_ms <= each.start_ms < until_ms or watts <= highest.get(each.start_ms, float("inf")):
             continue
-        if any(one.from_ms < each.end_ms and each.start_ms < one.to_ms for one in shut):
+        closed = any(one.from_ms < each.end_ms and each.start_ms < one.to_ms for one in shut)
+        if closed or not hours_of_waste.may_be(view, alert, each.start_ms):
             continue
         if parts and each.start_ms - parts[-1]["to"] <= 2 * span.step_ms:
             parts[-1]["to"] = each.end_ms

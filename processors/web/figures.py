@@ -17,7 +17,7 @@ from processors.pure.outputs import ExpectedPower, Readiness
 from processors.view import QUARTER_MS, PlantView, Span
 
 TileState = Literal[
-    "fault", "stale", "filling", "waiting", "limit", "waste", "waste_acked", "estimated", "learning", "not_fit", "good"
+    "fault", "stale", "filling", "waiting", "limit", "waste", "waste_acked", "shut", "estimated", "learning", "not_fit", "good"
 ]  # strongest first
 Fields = dict[str, str | int | float]
 """Finished texts (and a few numbers) by key."""
@@ -117,10 +117,11 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
     gone = doubt == "fault" or (reading is not None and now_ms - reading.t_ms > FORGOTTEN_MS)
     shown = None if kw is None or gone else kw / 1000
     today_wh = view.energy_wh(meter.id, reading)
+    shut = bool(view.shutdowns(meter.id, now_ms, now_ms + 1))
     judged_kw, judged_by = steady(span, reading, today_wh) or (shown, expected)
     return MeterFigure(
         meter=meter,
-        state=doubt or _judged(mine, span, readiness, expected),
+        state=doubt or _judged(mine, span, readiness, expected, shut=shut),
         kw=shown,
         t_ms=reading.t_ms if reading else None,
         since_ms=now.failing_since_ms if now else None,
@@ -131,7 +132,7 @@ def meter_figure(view: PlantView, snapshot: Snapshot, alerts: Sequence[Alert], m
         alert=mine[0] if mine else None,
         readiness=readiness,
         now=now,
-        shut=bool(view.shutdowns(meter.id, now_ms, now_ms + 1)),
+        shut=shut,
     )
 
 
@@ -154,16 +155,15 @@ def _doubt(
     return "fault" if speaks and now.failing_since_ms is not None else "stale"
 
 
-def _judged(mine: Sequence[Alert], span: Span, readiness: Readiness | None, expected: ExpectedPower | None) -> TileState:
+def _judged(mine: Sequence[Alert], span: Span, readiness: Readiness | None, expected: ExpectedPower | None, *, shut: bool) -> TileState:
     states = {(each.kind, each.state) for each in mine}
-    if any(kind == "limit" for kind, _ in states):
-        return "limit"
-    if ("waste", "unacked") in states:
-        return "waste"
-    if ("waste", "acked") in states:
-        return "waste_acked"
-    if any(each.quality & Quality.ESTIMATED for each in span.intervals):
-        return "estimated"
-    if readiness is not None and readiness.state == "not_fit":
-        return "not_fit"
-    return "learning" if expected is None else "good"
+    found: tuple[tuple[TileState, bool], ...] = (
+        ("limit", any(kind == "limit" for kind, _ in states)),
+        ("waste", ("waste", "unacked") in states),
+        ("waste_acked", ("waste", "acked") in states),
+        ("shut", shut),
+        ("estimated", any(each.quality & Quality.ESTIMATED for each in span.intervals)),
+        ("not_fit", readiness is not None and readiness.state == "not_fit"),
+        ("learning", expected is None),
+    )
+    return next((state for state, holds in found if holds), "good")

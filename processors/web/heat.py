@@ -10,6 +10,7 @@ from driftwatt.alerts import Alert
 from processors.pure.calendar import local
 from processors.pure.outputs import IntervalEnergy
 from processors.view import DAY_MS, PlantView
+from processors.web import hours_of_waste
 from processors.web.text import Text
 
 WEEKS_MS = 28 * DAY_MS
@@ -70,26 +71,27 @@ def _rows(
     rows = []
     for day in range(7):
         name = text.weekday(monday_ms + day * DAY_MS + DAY_MS // 2, grid=True)
-        rows.append((name, [_cell(text, bins.get((day, hour), []), top, alerts) for hour in range(24)]))
+        rows.append((name, [_cell(view, text, bins.get((day, hour), []), top, alerts) for hour in range(24)]))
     return rows
 
 
-def _cell(text: Text, parts: Sequence[IntervalEnergy], top: float, alerts: Sequence[Alert]) -> Cell:
+def _cell(view: PlantView, text: Text, parts: Sequence[IntervalEnergy], top: float, alerts: Sequence[Alert]) -> Cell:
     if not parts:
         return Cell("gap", text.words["chart.missing"])
     kw = sum(_kw(each) for each in parts) / len(parts)
     step = 1 + min(STEPS - 1, int(STEPS * kw / top)) if top > 0 else 1
     newest = parts[-1]
-    wasted = any(_wasted(newest, alert) for alert in alerts)
+    wasted = any(_wasted(view, newest, alert) for alert in alerts)
     return Cell(f"h{step} ev" if wasted else f"h{step}", str(text.power(kw)))
 
 
-def _wasted(each: IntervalEnergy, alert: Alert) -> bool:
-    """Tell whether an hour was in an alert's excess: since it began, and nearer to the excess than to normal."""
+def _wasted(view: PlantView, each: IntervalEnergy, alert: Alert) -> bool:
+    """Tell whether an hour was in an alert's excess: since it began, in its hours, and nearer to the excess than to normal."""
     if (
         alert.expected_kw is None
         or alert.actual_kw is None
         or not alert.since_ms - 3_600_000 <= each.start_ms < (alert.cleared_ms or 1 << 62)
+        or not hours_of_waste.may_be(view, alert, each.start_ms)
     ):
         return False
     return (

@@ -60,13 +60,15 @@ def _day_energy(view: PlantView, text: Text, energy: str) -> str:
 
 def _tag(text: Text, figure: MeterFigure, now_ms: int) -> str:
     say = text.words
+    if figure.shut and figure.state != "filling":
+        return say["mw.tag"]
     if figure.state == "fault":
         return say["tile.silent"]
     if figure.state in {"stale", "filling"} and figure.t_ms:
         return text.age((now_ms - figure.t_ms) / 1000)
     if figure.alert is not None and figure.state in {"limit", "waste", "waste_acked"}:
         return say["kind." + figure.alert.kind]
-    return say["mw.tag"] if figure.shut else ""
+    return ""
 
 
 def area_fields(view: PlantView, text: Text, figures: Sequence[MeterFigure]) -> Fields:

@@ -11,6 +11,7 @@ from driftwatt.alerts import Alert, Cause
 from processors.pure import alerts, feeders, tree
 from processors.pure.appraise import AlertContext
 from processors.pure.document import document
+from processors.pure.maintenance import Maintenance
 from tests.pure.test_alert_life import CONTEXT, finding
 from tests.support.loads import Load
 from tests.support.plant_days import PlantDays, calendar, day_ms
@@ -115,7 +116,48 @@ def test_the_same_rise_without_the_drop_is_waste() -> None:
 def test_an_excess_is_not_explained_by_hours_that_were_not_measured() -> None:
     week = {day_ms(day, hour): (24 * (day % 7) + hour, 10.0 + 5.0 * (day >= 28)) for day in range(35) for hour in range(24)}
     plant = tree.Witness({"p": ("c",)}, lambda meter: week if meter == "p" else {}, lambda _: True, lambda *_: True)
-    assert tree.explain("p", day_ms(28), plant) == ()
+    assert tree.explain("p", day_ms(28), [t for t in week if t >= day_ms(28)], plant) == ()
+
+
+def test_a_holiday_stays_explained_on_the_working_days_after_it() -> None:
+    plant = holiday_plant()
+    plant.run(72)
+    incomer = plant.first("incomer")
+    assert [line.what for line in incomer.history if line.what != "cleared"] == ["opened", "explained_usual"]
+    assert incomer.explained[0].meter == "furnace"
+
+
+def with_a_night_test(kw: float) -> PlantDays:
+    """An incomer over two machines; one of them is in a maintenance window for three days, in which it draws some kW at night."""
+    plant = PlantDays(
+        {"incomer": Load(9, night=1, run=1, night_noise=0.05, run_noise=0.05), "a": Load(1), "b": Load(2)},
+        feeds={"incomer": ("a", "b")},
+        extra={"a": lambda at: kw if 60 <= at < 63 and not running(at) else 0.0},
+    )
+    plant.run(60)
+    plant.judge.maintain([Maintenance("f" * 16, ("a",), day_ms(60), day_ms(63), "chạy thử", "minh", day_ms(60))])
+    plant.run(63)
+    return plant
+
+
+def test_what_a_meter_draws_in_its_maintenance_window_is_no_waste_of_its_incomer() -> None:
+    plant = with_a_night_test(15.0)
+    assert not plant.alerts("a")
+    incomer = plant.first("incomer")
+    assert (incomer.state, incomer.parent, incomer.history[-1].what) == ("suppressed", None, "explained_maintenance")
+    (cause,) = incomer.explained
+    assert (cause.meter, cause.why) == ("a", "maintenance")
+    assert cause.share == pytest.approx(1.0, abs=0.1)
+    assert document(incomer)["explained_by"][0]["why"] == "maintenance"
+
+
+def test_a_window_explains_no_more_than_its_meter_can_draw() -> None:
+    hours = {day_ms(day, hour): (24 * (day % 7) + hour, 10.0 + 50.0 * (day >= 28)) for day in range(29) for hour in range(24)}
+    small = {t: (b, 3.0 if b % 24 == 12 else 1.0) for t, (b, _) in hours.items() if t < day_ms(28)}
+    plant = tree.Witness({"p": ("c",)}, {"p": hours, "c": small}.__getitem__, lambda _: True, lambda *_: False, lambda *_: True)
+    (cause,) = tree.explain("p", day_ms(28), [t for t in hours if t >= day_ms(28)], plant)
+    assert (cause.meter, cause.why) == ("c", "maintenance")
+    assert cause.share == pytest.approx(2 / 50, rel=0.1)
 
 
 SIX = ("a", "b", "c", "d", "e", "f")

@@ -232,7 +232,8 @@ def _idle(view: PlantView, alert: Alert) -> list[str]:
 
 
 def _history(view: PlantView, text: Text, alert: Alert) -> list[tuple[str, str]]:
-    rows = [(text.moment(line.at_ms, view.now_ms()), alert_text.history_text(text, line)) for line in reversed(alert.history)]
+    names = {meter.id: meter.name for meter in view.meters.values()}
+    rows = [(text.moment(line.at_ms, view.now_ms()), alert_text.history_text(text, line, names)) for line in reversed(alert.history)]
     midnight = view.day_bounds(alert.since_ms)[0]
     begun = text.date(midnight) if alert.since_ms == midnight else text.moment(alert.since_ms, view.now_ms())
     return [*rows, (begun, text.words["hist.since"])]
