@@ -147,6 +147,16 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """The clean reference of waste that went away by itself, for a repair that is told later. Fields as in Saving."""
+
+    channel: str
+    all_day: bool
+    theta: tuple[float, ...]
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """A meter that explains an alert: `kw` of its mean excess, `share` 0…1 of it.
 
@@ -169,7 +179,7 @@ class Alert:
     `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
     and `hours` for a day at the present rate. `priced` says at which prices `cost` came about: (tariff period, price per
     kWh, kWh). `unconfirmed` names the inputs whose source is not confirmed.
-    `shelved_until_ms` is set while `state` is `shelved`. `saving` follows a repair, `explained` names the meters
+    `shelved_until_ms` is set while `state` is `shelved`. `saving` follows a repair, `reference` waits for one, `explained` names the meters
     behind an alert of the feeder tree, `below_floor` tells that its money is below what the plant wants to be sent.
     """
 
@@ -217,6 +227,7 @@ class Alert:
     saving: Saving | None = None
     explained: tuple[Cause, ...] = ()
     below_floor: bool = False
+    reference: Frozen | None = None
 
     @property
     def message_key(self) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast, get_args
 
-from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, Cause, HistoryLine, Kind, Pattern, State, alert_id
+from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, Cause, Frozen, HistoryLine, Kind, Pattern, State, alert_id
 from processors.pure import feeders, savings, severity, site_event
 from processors.pure.answers import (
     AlertBook,
@@ -63,13 +63,15 @@ GROWN = 1.5
 OPEN = ("unacked", "acked", "shelved", "suppressed")
 
 
-def on_output(book: AlertBook, output: Output, context: AlertContext, explained: tuple[Cause, ...] = ()) -> Change:
+def on_output(
+    book: AlertBook, output: Output, context: AlertContext, explained: tuple[Cause, ...] = (), reference: Frozen | None = None
+) -> Change:
     """Open, update or clear the alert of a WasteFinding or DataFinding; any other output changes nothing.
 
-    `explained` names the meters that explain a WasteFinding by the feeder tree (tree.py).
+    `explained` names the meters that explain a WasteFinding by the feeder tree (tree.py), `reference` is kept with one that closes.
     """
     if isinstance(output, WasteFinding):
-        return _on_waste(book, output, context, explained)
+        return _on_waste(book, output, context, explained, reference)
     if isinstance(output, DataFinding):
         return _on_data(book, output, context)
     return Change(book)
@@ -150,7 +152,9 @@ def _on_data(book: AlertBook, finding: DataFinding, context: AlertContext) -> Ch
     return _change(book, [replace(alert, severity=severity.of_data(finding.reason), message_args=dict(finding.detail))])
 
 
-def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext, explained: tuple[Cause, ...]) -> Change:
+def _on_waste(
+    book: AlertBook, finding: WasteFinding, context: AlertContext, explained: tuple[Cause, ...], reference: Frozen | None
+) -> Change:
     identity = alert_id(context.plant, finding.meter, finding.channel, finding.since_ms)
     alert = book.get(identity)
     again: list[Alert] = []
@@ -163,7 +167,7 @@ def _on_waste(book: AlertBook, finding: WasteFinding, context: AlertContext, exp
     after = figured(replace(alert, explained=explained), finding, context)
     told: list[Told] = []
     if finding.state == "closed":
-        after = _gone(after, finding.at_ms, finding.reason)
+        after = _gone(replace(after, reference=reference), finding.at_ms, finding.reason)
     elif not after.told and finding.at_ms - after.opened_ms >= KNOWN_AFTER_MS:
         told += told_of(after, "known", finding.at_ms)
         after = replace(after, told="known")

@@ -6,6 +6,7 @@
 | dismiss as new normal | closed | `new_normal`: the load is right, learn it |
 | dismiss otherwise | closed | `dismissed`: a false alarm |
 | fixed | closed | `fixed`: the reference stays, or comes back where the waste was `known` |
+| fixed, when the waste had gone away by itself | closed | `fixed`: nothing for it to do, but the saving begins |
 | shelve, unshelve, comment | shelved, as before, as it was | nothing |
 """
 
@@ -124,7 +125,7 @@ def dismiss(book: AlertBook, alert: str, *, by: str, at_ms: int, reason: str, no
 
 
 def fixed(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str = "", repaired_ms: int | None = None) -> Change:
-    """Close as mended, at `repaired_ms` where that was earlier than now. Raises NotPossibleError, KeyError."""
+    """Close as mended, at `repaired_ms` where that was earlier; also what went away by itself. Raises NotPossibleError, KeyError."""
     if repaired_ms is not None and not book[alert].since_ms <= repaired_ms <= at_ms:
         raise NotPossibleError("a repair lies between the beginning of the waste and now")
     return _close(book, alert, HistoryLine(at_ms, "fixed", by, "fixed", note, repaired_ms), "fixed")
@@ -132,17 +133,22 @@ def fixed(book: AlertBook, alert: str, *, by: str, at_ms: int, note: str = "", r
 
 def _close(book: AlertBook, alert: str, line: HistoryLine, what: Answer) -> Change:
     was = book[alert]
-    if was.state == "closed":
+    if was.state == "closed" and not (what == "fixed" and went_away(was)):
         raise NotPossibleError("it is closed already")
     closed: dict[str, Alert] = {}
     told: list[Told] = []
     for each in (was, *_same_cause(book, was)):
-        if each.state != "cleared_unacked":
+        if each.cleared_ms is None or what == "fixed":
             told += (replace(said, repaired_ms=line.of_ms) for said in told_of(each, what, line.at_ms))
         over_ms = each.cleared_ms or line.of_ms or line.at_ms
         after = replace(_said(each, line), state="closed", closed_reason=line.reason, cleared_ms=over_ms, told=what)
         closed[each.id] = after
     return Change({**book, **closed}, tuple(closed.values()), tuple(told))
+
+
+def went_away(alert: Alert) -> bool:
+    """Tell whether waste is over by itself, so that a repair may still be told."""
+    return alert.kind == "waste" and (alert.state == "cleared_unacked" or (alert.state == "closed" and alert.closed_reason == "resolved"))
 
 
 def _same_cause(book: AlertBook, alert: Alert) -> list[Alert]:

@@ -177,9 +177,10 @@ class Judge:
             self.overdue(meter, reading.t_ms)
         if self.states.begin_run(reading, policy):
             return
+        before = state.detector
         self.states[meter], outputs = engine.with_care(state, reading, policy)
         if outputs:
-            self._all(outputs, products)
+            self._all(outputs, products, before)
             if meter in self._followed and meter not in self.redo.again:
                 self._follow_savings(meter, reading.t_ms, products)
 
@@ -275,12 +276,13 @@ class Judge:
             self.record.moved(meter, self.seen_ms(meter), "wake", str(now_ms))
             self.states[meter], outputs = engine.on_wake(state, now_ms, self.policies[meter])
             self._touched.add(meter)
-            self._all(outputs, products)
+            self._all(outputs, products, state.detector)
 
-    def _all(self, outputs: Iterable[Output], products: Products) -> None:
+    def _all(self, outputs: Iterable[Output], products: Products, before: DetectorState | None = None) -> None:
+        """Take what a step brought; `before` is what the meter's detector knew until then."""
         for finding in products.take(outputs):
             causes = explained(finding, self.context.feeds, self.states, self.policies)
-            self._change(alerts.on_output(self.book, finding, self.context, causes), products)
+            self._change(alerts.on_output(self.book, finding, self.context, causes, repair.freeze(finding, before)), products)
 
     def _follow_savings(self, meter: str, at_ms: int, products: Products) -> None:
         """Show the days that are over to the savings of a meter's repaired alerts."""

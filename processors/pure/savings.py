@@ -76,6 +76,12 @@ def begin(alert: Alert, found: Reference | None, days: Sequence[Excess], at_ms: 
     return replace(alert, saving=saving)
 
 
+def ended_ms(days: Sequence[Excess]) -> int | None:
+    """Return when waste that went away by itself was over: the end of the last day with more than half of the waste of its worse days."""
+    worse = sorted((day.kwh for day in days), reverse=True)[: (len(days) + 1) // 2]
+    return max((day.start_ms + DAY_MS for day in days if day.kwh > HALF * sum(worse) / len(worse)), default=None) if worse else None
+
+
 def again(saving: Saving, at_ms: int) -> Saving:
     """Return a saving that is followed anew from a second repair on, against the same reference."""
     return replace(saving, fixed_ms=at_ms, days=0, kwh=0.0, ordinal=0, end_ms=0, high=0, low=0, verdicts=(), came_back_ms=None)

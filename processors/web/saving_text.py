@@ -62,6 +62,17 @@ def panel(text: Text, alert: Alert, now_ms: int) -> Panel | None:
     )
 
 
+def unmeasured(text: Text, alert: Alert) -> str:
+    """Return why the saving of a repaired alert is not measured, "" where it is or nothing was repaired."""
+    if alert.kind != "waste" or alert.closed_reason != "fixed" or alert.saving is not None:
+        return ""
+    if alert.pattern == "site":
+        return text.words["saved.none.site"]
+    if alert.parent is not None:
+        return text.words["saved.none.parent"]
+    return text.words["saved.none.reference" if alert.excess_kwh and alert.excess_kwh.value > 0 else "saved.none.excess"]
+
+
 def _row(text: Text, saving: Saving, day: int) -> tuple[str, str, str, str]:
     say = text.words
     had = next((verdict for verdict in saving.verdicts if verdict.day == day), None)

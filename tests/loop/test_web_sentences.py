@@ -116,3 +116,25 @@ def test_an_alert_that_was_repaired_while_the_page_is_open_loses_its_rates() -> 
         told = read(page, f"/alerts/{alert.id}?lang=en")
     assert "if left" not in told
     assert "at this rate" not in told
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "the expectation frozen before the waste is not kept any more"),
+        ({"parent": "f" * 16}, "counted at the alert that explains this one"),
+        ({"pattern": "site"}, "counted at the alerts of the single meters"),
+        ({"excess_kwh": None}, "no excess to compare with"),
+    ],
+)
+def test_a_repair_whose_saving_is_not_measured_says_why(change: dict[str, object], says: str) -> None:
+    alert = replace(compressor_alert(), state="closed", closed_reason="fixed", cleared_ms=NOW_MS, **change)  # type: ignore[arg-type]
+    with PaperPage(alerts=[alert]) as page:
+        assert says in read(page, f"/alerts/{alert.id}?lang=en")
+
+
+def test_a_repair_can_be_told_of_what_went_away_by_itself_and_of_nothing_else_that_is_closed() -> None:
+    gone = replace(compressor_alert(), state="closed", closed_reason="resolved", cleared_ms=NOW_MS)
+    for alert, offered in ((gone, True), (replace(gone, closed_reason="dismissed"), False), (replace(gone, closed_reason="fixed"), False)):
+        with PaperPage(alerts=[alert]) as page:
+            assert ('data-act="fixed"' in page.ask(f"/alerts/{alert.id}").text) is offered

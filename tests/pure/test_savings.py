@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from driftwatt.alerts import Alert, Range
+from processors.adapters.state import ALERT
 from processors.pure import alerts, savings
 from processors.pure.clean import Excess, Reference
 from processors.pure.document import document
@@ -200,3 +201,59 @@ def test_a_repair_before_the_waste_or_in_the_future_is_refused(day: int) -> None
     one.run(MENDED)
     with pytest.raises(alerts.NotPossibleError):
         one.say(one.first("m"), "fixed", repaired_ms=day_ms(day))
+
+
+def gone(*, known: bool) -> tuple[PlantDays, Alert]:
+    """A plant whose waste was mended without a word and went away by itself, whether somebody knew of it or not."""
+    one = plant()
+    one.run(MENDED)
+    if known:
+        one.say(one.first("m"), "ack", reason="known")
+    while one.first("m").cleared_ms is None:
+        one.run(one.day + 1)
+    return one, one.first("m")
+
+
+@pytest.mark.parametrize(("state", "reason"), [("cleared_unacked", None), ("closed", "resolved")])
+def test_a_repair_that_is_told_after_its_alert_had_gone_is_measured_from_the_day_on_which_waste_ended(state: str, reason: str) -> None:
+    one, alert = gone(known=reason is not None)
+    assert (alert.state, alert.closed_reason) == (state, reason)
+    assert one.day > MENDED + 7
+    told = one.say(alert, "fixed", note="sửa rò rỉ")
+    assert (told.state, told.closed_reason, savings.state(told)) == ("closed", "fixed", "verifying")
+    assert told.saving is not None
+    assert told.saving.fixed_ms == day_ms(MENDED)
+    assert told.saving.before.value == pytest.approx(24 * KW, rel=0.1)
+    one.run(max(one.day + 2, MENDED + 31))
+    saving = one.judge.book[alert.id].saving
+    assert saving is not None
+    assert [(verdict.day, verdict.outcome) for verdict in saving.verdicts] == [(14, "verified"), (30, "verified")]
+    assert saving.verdicts[0].kwh.value == pytest.approx(24 * KW, rel=0.15)
+
+
+def test_the_time_of_a_repair_counts_where_it_is_told_although_the_alert_had_gone() -> None:
+    one, alert = gone(known=True)
+    told = one.say(alert, "fixed", note="sửa rò rỉ", repaired_ms=day_ms(MENDED - 2))
+    assert told.saving is not None
+    assert told.saving.fixed_ms == day_ms(MENDED - 2)
+
+
+def test_what_is_left_of_a_gone_alert_outlives_a_restart() -> None:
+    _, alert = gone(known=False)
+    assert alert.reference is not None
+    assert ALERT.validate_json(ALERT.dump_json(alert)) == alert
+
+
+def test_a_gone_alert_without_its_reference_is_closed_as_mended_and_nothing_is_measured() -> None:
+    one, alert = gone(known=False)
+    one.judge.book = {alert.id: replace(alert, reference=None)}
+    told = one.say(alert, "fixed", note="sửa rò rỉ")
+    assert (told.state, told.closed_reason, told.saving) == ("closed", "fixed", None)
+
+
+def test_a_dismissed_alert_cannot_be_mended_afterwards() -> None:
+    one = plant()
+    one.run(MENDED)
+    alert = one.say(one.first("m"), "dismiss", reason="new_normal")
+    with pytest.raises(alerts.NotPossibleError):
+        one.say(alert, "fixed")

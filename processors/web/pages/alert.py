@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from driftwatt.alerts import Alert
 from driftwatt.readings import Reading
+from processors.pure.answers import went_away
 from processors.view import DAY_MS, PlantView
 from processors.web import alert_charts, alert_text, pricing, saving_text, usual_causes
 from processors.web.pages.overview import sheets
@@ -63,6 +64,7 @@ async def alert(request: Request) -> Response:
         history=_history(view, text, found),
         explained=alert_text.causes(view, text, found),
         saving=saving_text.panel(text, found, view.now_ms()),
+        unmeasured=saving_text.unmeasured(text, found),
         **context,
         **sheets(view, text),
     )
@@ -80,7 +82,7 @@ def _line(view: PlantView, text: Text, alert: Alert) -> str:
 def _actions(alert: Alert) -> list[tuple[str, str]]:
     """Return (verb, word) of what can be done, the most likely first."""
     if alert.state == "closed":
-        return [("comment", "act.comment")]
+        return [("comment", "act.comment"), *([("fixed", "act.fixed")] if went_away(alert) else [])]
     first = (
         [("ack", "act.ack")]
         if alert.state in {"unacked", "cleared_unacked"}
