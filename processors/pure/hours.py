@@ -48,7 +48,7 @@ class Clock(NamedTuple):
 
 
 class Day(NamedTuple):
-    """A local day and the row of the week it uses: holidays use Sunday's, a worked Sunday Wednesday's.
+    """A local day and the row of the week it uses: holidays use Sunday's, a Sunday or Saturday named as a working day Wednesday's.
 
     `base` is the first bin of that row. An hour from `least` up to its number in `most` is plain: neither the gate
     nor the fast test has anything to say about it.
@@ -91,7 +91,7 @@ def week_row(ordinal: int, day_class: DayClass) -> int:
     if day_class == "off":
         return SUNDAY
     weekday = (ordinal - 1) % 7
-    return WEDNESDAY if weekday == SUNDAY else weekday
+    return WEDNESDAY if weekday == SUNDAY or (weekday == SATURDAY and day_class == "work") else weekday
 
 
 @lru_cache(maxsize=4096)

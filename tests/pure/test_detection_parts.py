@@ -139,6 +139,11 @@ def test_holidays_use_sundays_bins_and_a_worked_sunday_a_working_days() -> None:
     assert hours.week_row(day.clock.ordinal - 1, "off") == 6
 
 
+def test_a_saturday_named_as_a_working_day_uses_a_working_days_bins_and_a_usual_one_its_own() -> None:
+    saturday = hours.day_of(MONDAY_MS + 5 * 86_400_000, ZONE, PlainCalendar()).clock.ordinal
+    assert [hours.week_row(saturday, kind) for kind in ("work", "saturday", "off")] == [2, 5, 6]
+
+
 EMPTY = gate.Profile()
 
 
