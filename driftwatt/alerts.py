@@ -178,7 +178,7 @@ class Alert:
 
     `since_ms` is when it began, `opened_ms` when it could first be known. `per_day` holds `kwh`, `cost`
     and `hours` for a day at the present rate. `priced` says at which prices `cost` came about: (tariff period, price per
-    kWh, kWh). `unconfirmed` names the inputs whose source is not confirmed.
+    kWh, kWh); `unpriced_kwh` lies before the first price and is not in it. `unconfirmed` names the inputs whose source is not confirmed.
     `shelved_until_ms` is set while `state` is `shelved`. `saving` follows a repair, `reference` waits for one, `explained` names the meters
     behind an alert of the feeder tree, `below_floor` tells that its money is below what the plant wants to be sent.
     """
@@ -206,6 +206,7 @@ class Alert:
     vat: float | None = None
     per_day: dict[str, float] = field(default_factory=dict)
     priced: tuple[tuple[str, float, float], ...] = ()
+    unpriced_kwh: float = 0.0
     per_month_cost: Range | None = None
     provisional: bool = False
     days_learned: int = 0

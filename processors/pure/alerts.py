@@ -215,6 +215,7 @@ def figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert
         vat=figures.vat,
         per_day=figures.per_day,
         priced=figures.priced,
+        unpriced_kwh=figures.unpriced_kwh,
         per_month_cost=month,
         provisional=finding.provisional,
         days_learned=finding.days_learned,

@@ -2,7 +2,8 @@
 
     cost = Σ_i W_i · price(period(i), date(i))     CO2e = Σ_i W_i · EF(date(i))
 
-The bands of money are the band of energy scaled by cost/W. Costs are before VAT. Nothing here rounds.
+The bands of money are the band of energy scaled by cost/W. Energy from before the first price or factor has none: sums
+leave it out and say so, rates go by what is priced. Costs are before VAT. Nothing here rounds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 from driftwatt.alerts import Range
 from processors.pure.outputs import DAY_S, WasteFinding
-from processors.pure.price import FactorBook, TariffBook
+from processors.pure.price import Cost, FactorBook, TariffBook
 
 DAYS_PER_MONTH = 365.25 / 12
 
@@ -39,7 +40,7 @@ class AlertContext:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Money and CO2e of a finding; see driftwatt.alerts.Alert for the fields."""
+    """Money and CO2e of a finding; see driftwatt.alerts.Alert for the fields. `unknown_kwh` has no emission factor."""
 
     cost: Range | None
     co2e_kg: float | None
@@ -52,23 +53,27 @@ class Figures:
     vat: float | None
     unconfirmed: tuple[str, ...]
     priced: tuple[tuple[str, float, float], ...]
+    unpriced_kwh: float = 0.0
+    unknown_kwh: float = 0.0
 
 
 def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
     """Return what the energy of a finding costs and emits, so far, per day and per month at the present rate."""
     kwh = finding.kwh
-    cost = context.tariff.cost_of(finding.spread) if context.tariff else None
+    found = context.tariff.cost_of(finding.spread) if context.tariff else None
+    cost = _known(found) if found else None
     emission = context.factors.co2e_of(finding.spread) if context.factors else None
     days = days_of(finding)
     per_day = {"kwh": kwh.value / days, "hours": finding.hours}
     money = month = None
     if cost is not None:
+        of_all = 1.0 + cost.unpriced_kwh / priced if (priced := sum(cost.by_price.values())) > 0 else 1.0
         money = scaled(kwh, cost.amount)
-        per_day["cost"] = cost.amount / days
-        month = scaled(kwh, cost.amount / days * DAYS_PER_MONTH)
+        per_day["cost"] = cost.amount * of_all / days
+        month = scaled(kwh, per_day["cost"] * DAYS_PER_MONTH)
     return Figures(
         cost=money,
-        co2e_kg=emission.kg if emission else None,
+        co2e_kg=emission.kg if emission and (emission.versions or not emission.unknown_kwh) else None,
         per_day=per_day,
         per_month_cost=month,
         currency=cost.currency if cost else "",
@@ -78,7 +83,14 @@ def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
         vat=context.tariff.vat if context.tariff else None,
         priced=tuple((*at, kwh_at) for at, kwh_at in sorted(cost.by_price.items())) if cost else (),
         unconfirmed=(*(cost.unconfirmed if cost else ()), *(emission.unconfirmed if emission else ())),
+        unpriced_kwh=found.unpriced_kwh if found else 0.0,
+        unknown_kwh=emission.unknown_kwh if emission else 0.0,
     )
+
+
+def _known(cost: Cost) -> Cost | None:
+    """Return a cost, None when all of the energy lies before the first price: that is not free."""
+    return None if cost.unpriced_kwh > 0 and sum(cost.by_price.values()) <= 0 else cost
 
 
 def days_of(finding: WasteFinding) -> float:

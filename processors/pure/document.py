@@ -23,6 +23,7 @@ def document(alert: Alert) -> dict[str, Any]:
     for name, at_ms in times.items():
         out[name] = None if at_ms is None else rfc3339(at_ms)
     out |= _range("excess_kwh", alert.excess_kwh) | _range("cost", alert.cost) | _range("per_month_cost", alert.per_month_cost)
+    out["unpriced_kwh"] = alert.unpriced_kwh
     out["per_day"] = dict(alert.per_day)
     out["unconfirmed"] = list(alert.unconfirmed)
     out["evidence"] = [dict(line) for line in alert.evidence]

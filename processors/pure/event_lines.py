@@ -99,6 +99,9 @@ def _waste(found: WasteFinding, context: AlertContext) -> Line:
         line["cost"] = {**_range(figures.cost), "currency": figures.currency, "tariff": figures.tariff, "schedule": figures.schedule}
     if figures.co2e_kg is not None and figures.factor:
         line |= {"co2e_kg": rounded(figures.co2e_kg), "factor": figures.factor}
+    for name, kwh in (("unpriced_kwh", figures.unpriced_kwh), ("unknown_co2e_kwh", figures.unknown_kwh)):
+        if kwh > 0:
+            line[name] = rounded(kwh)
     if figures.unconfirmed:
         line["unconfirmed"] = list(figures.unconfirmed)
     line["evidence"] = [{key: rounded(v) if isinstance(v, float) else v for key, v in row.items()} for row in found.evidence]

@@ -101,7 +101,8 @@ def _ended(site: Alert, at_ms: int) -> Alert:
 
 def _summed(site: Alert, parts: list[Alert], context: AlertContext, at_ms: int) -> Alert:
     """Return the site's alert with the sums of its members."""
-    per_day = {key: sum(each.per_day.get(key, 0.0) for each in parts) for key in ("kwh", "cost")}
+    told = [key for key in ("kwh", "cost") if any(key in each.per_day for each in parts)]
+    per_day = {key: sum(each.per_day.get(key, 0.0) for each in parts) for key in told}
     month = _sum(each.per_month_cost for each in parts)
     found = severity.of_money(month.value if month else None, medium=context.medium_per_month, high=context.high_per_month)
     kw = [(each, (each.actual_kw or 0.0) - (each.expected_kw or 0.0)) for each in parts]
@@ -121,6 +122,7 @@ def _summed(site: Alert, parts: list[Alert], context: AlertContext, at_ms: int) 
         co2e_kg=sum(each.co2e_kg or 0.0 for each in parts),
         per_day={**per_day, "hours": max(each.per_day.get("hours", 0.0) for each in parts)},
         priced=tuple((*at, kwh) for at, kwh in sorted(priced.items())),
+        unpriced_kwh=sum(each.unpriced_kwh for each in parts),
         per_month_cost=month,
         provisional=any(each.provisional for each in parts),
         unconfirmed=tuple(doubts),

@@ -27,10 +27,10 @@ class Priced:
 
 def table(view: PlantView, text: Text, alert: Alert) -> Priced | None:
     """Return how a mean day of the alert is priced, from the rows that its cost is the sum of; None without any."""
-    kwh, so_far = alert.per_day.get("kwh"), alert.excess_kwh
-    if not kwh or so_far is None or so_far.value <= 0 or not alert.priced or view.tariff is None:
+    kwh, so_far = alert.per_day.get("kwh"), sum(part for *_, part in alert.priced)
+    if not kwh or so_far <= 0 or view.tariff is None:
         return None
-    a_day, excess = kwh / so_far.value, (alert.actual_kw or 0.0) - (alert.expected_kw or 0.0)
+    a_day, excess = kwh / so_far, (alert.actual_kw or 0.0) - (alert.expected_kw or 0.0)
     say, rows = text.words, []
     for period, price, part in sorted(alert.priced, key=lambda row: (_order(row[0]), row[1])):
         rows.append(

@@ -143,7 +143,7 @@ def facts(view: PlantView, text: Text, alert: Alert) -> list[Fact]:
             Fact(
                 say["al.per_month"],
                 text.about(alert.per_month_cost.value),
-                f"{band} · {so_far[:1].lower()}{so_far[1:]}, {say['tou.before_vat']}",
+                f"{band} · {so_far[:1].lower()}{so_far[1:]}, {_terms(text, alert)}",
             )
         )
     return found
@@ -159,7 +159,14 @@ def _in_all(text: Text, alert: Alert) -> list[Fact]:
     energy = f"{text.energy(kwh.value)} {alert_text.spread(text, kwh)}"
     if alert.cost is None:
         return [Fact(say["al.total_was"], text.energy(kwh.value), alert_text.spread(text, kwh))]
-    return [Fact(say["al.total_was"], text.about(alert.cost.value), f"{energy}, {say['tou.before_vat']}")]
+    return [Fact(say["al.total_was"], text.about(alert.cost.value), f"{energy}, {_terms(text, alert)}")]
+
+
+def _terms(text: Text, alert: Alert) -> str:
+    """Return what the money is: before VAT, and without the energy that no price is known for."""
+    if alert.unpriced_kwh > 0:
+        return text.words("al.unpriced", energy=str(text.energy(alert.unpriced_kwh)))
+    return text.words["tou.before_vat"]
 
 
 def _using(view: PlantView, text: Text, alert: Alert, reading: Reading | None) -> Fact:
