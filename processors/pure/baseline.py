@@ -11,6 +11,7 @@ Sums run in one order in float64 and the Cholesky is our own: bit for bit the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from processors.pure.cholesky import ALL, RIDGE, TERMS, WEEK, solve
@@ -49,14 +50,15 @@ def dot(theta: Sequence[float], z: Sequence[float]) -> float:
     return t0 * z0 + t1 * z1 + t2 * z2 + t3 * z3 + t4 * z4 + t5 * z5 + t6 * z6
 
 
-def pairs(z: Sequence[float]) -> Pairs:
+@lru_cache(maxsize=256)
+def pairs(z: tuple[float, ...]) -> Pairs:
     """Return the products of the regressors of a day that are not zero.
 
     >>> pairs((1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0))
-    [(0, 1.0), (3, 0.5), (5, 0.25)]
+    ((0, 1.0), (3, 0.5), (5, 0.25))
     """
     some = [(term, x) for term, x in enumerate(z) if x]
-    return [(row * (row + 1) // 2 + column, x * y) for row, x in some for column, y in some if column <= row]
+    return tuple([(row * (row + 1) // 2 + column, x * y) for row, x in some for column, y in some if column <= row])
 
 
 def huber_weight(r: float, s: float, n: int) -> float:

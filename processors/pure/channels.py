@@ -25,10 +25,11 @@ Source: local level as in exponentially weighted charts (S. W. Roberts 1959; C. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import compress
 from math import sqrt
+from operator import itemgetter
 from typing import NamedTuple
 
 from processors.pure import baseline, cusum
@@ -66,15 +67,15 @@ def values_of(bins: bytes, kw: Sequence[float], schedule: Schedule) -> tuple[flo
     base, total = sum(sorted(kw)[:4]) / 4 / level, sum(kw) / len(kw) / level
     if not schedule.mask:
         return (base, None, None, None, total)
-    off, edge, on = [sum(compress(kw, chosen)) / count / level if count else None for chosen, count in _chosen(schedule.mask, bins)]
+    off, edge, on = [sum(of(kw)) / count / level if of else None for of, count in _chosen(schedule.mask, bins)]
     return (base, off, edge, on, total)
 
 
 @lru_cache(maxsize=1024)
-def _chosen(mask: bytes, bins: bytes) -> list[tuple[bytes, int]]:
-    """Return for off, edge and on which hours of a day they use, and how many; 0 where they are too few."""
-    tables = [bins.translate(table) for table in selectors(mask)]
-    return [(chosen, chosen.count(1) if chosen.count(1) >= least else 0) for chosen, least in zip(tables, (4, 2, 4), strict=True)]
+def _chosen(mask: bytes, bins: bytes) -> list[tuple[Callable[[Sequence[float]], tuple[float, ...]] | None, int]]:
+    """Return for off, edge and on what picks their hours out of a day, and how many they are; None where they are too few."""
+    places = [list(compress(range(len(bins)), bins.translate(table))) for table in selectors(mask)]
+    return [(itemgetter(*some) if len(some) >= least else None, len(some)) for some, least in zip(places, (4, 2, 4), strict=True)]
 
 
 class Chart(NamedTuple):

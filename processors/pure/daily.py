@@ -19,7 +19,7 @@ from processors.pure.fast import Usual
 from processors.pure.gate import Profile
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
 from processors.pure.ledger import Event
-from processors.pure.memory import DAYS, Memory, Past, with_copy
+from processors.pure.memory import DAYS, Means, Memory, Past, with_copy
 from processors.pure.robust import median, single
 from processors.pure.schedule import Schedule
 from processors.pure.settings import Settings
@@ -45,8 +45,9 @@ _KINDS: dict[DayClass, tuple[float, float, float, float]] = {
 
 
 class Taught(NamedTuple):
-    """What the hours of a day have taught their bins: the gate's week and that of the fast test."""
+    """What the hours of a day have taught their `bins`: the gate's week and that of the fast test."""
 
+    bins: bytes
     profile: Profile
     usual: Usual | None
 
@@ -64,23 +65,27 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
 
     Without an open event a calm day shapes the week.
     """
-    memory, past = _classify(state, day, kw, taught)
-    if memory.schedule is None:
-        days = (*memory.days, past)[-schedule.SCHEDULE_DAYS :]
-        memory = memory._replace(days=days, shape=_shaped(memory.shape, past, state.scatter))
-        return Closed(_begin(memory, settings), past)
-    charts, past = _observe(memory, past, memory.schedule, active=memory.valid_days > LEARNING_DAYS)
-    days = (*memory.days[1 - DAYS :], past)
-    left = memory.days[0] if len(memory.days) >= DAYS else None
-    shape = memory.shape
-    if not state.events and all(chart.calm for chart in charts):
-        shape = _shaped(shape, past, state.scatter)
-    copies = with_copy(memory.copies, past.ordinal, charts, moved=False)
-    memory = memory._replace(days=days, charts=charts, copies=copies, shape=shape)
-    down = [c for c, chart in enumerate(charts) if channels.fallen(chart)]
-    if down:
+    before = state.memory
+    means, past = _classify(before, state, day, kw, taught.bins)
+    days, valid_days, first, known, charts, copies, shape = before[:7]
+    valid_days, left = valid_days + 1, None
+    if known is None:
+        days, shape = (*days, past)[-schedule.SCHEDULE_DAYS :], _shaped(shape, past, state.scatter)
+    else:
+        charts, past = _observe(charts, past, known, forget=_forgetting(valid_days), active=valid_days > LEARNING_DAYS)
+        if len(days) >= DAYS:
+            left = days[0]
+        days = (*days[1 - DAYS :], past)
+        if not state.events and all(chart.calm for chart in charts):
+            shape = _shaped(shape, past, state.scatter)
+        copies = with_copy(copies, past.ordinal, charts, moved=False)
+    learned = (known, charts, copies, shape, taught.profile, taught.usual, *means, before.readiness, before.false_alarms)
+    memory = _new(Memory, (days, valid_days, first or past.ordinal, *learned))
+    if known is None:
+        memory = _begin(memory, settings)
+    elif down := [c for c, chart in enumerate(charts) if channels.fallen(chart)]:
         memory = _follow_savings(memory, down).noted(past.ordinal, moved=True)
-    return Closed(memory, past, left)
+    return _new(Closed, (memory, past, left))
 
 
 def valid_share(memory: Memory, today: int) -> float:
@@ -104,13 +109,14 @@ def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, 
     return _KINDS[day_class] + drivers
 
 
-def _classify(state: DetectorState, day: Day, kw: array[float], taught: Taught) -> tuple[Memory, Past]:
-    """Return the memory with its bins taught and its slow means moved on, and the day with class, group and regressors."""
-    memory, drivers, mean, day_class = state.memory, state.drivers, sum(kw) / len(kw), day.day_class
-    work, works, off, offs, weather = memory.work, memory.works, memory.off, memory.offs, memory.weather
+def _classify(memory: Memory, state: DetectorState, day: Day, kw: array[float], bins: bytes) -> tuple[Means, Past]:
+    """Return the slow means moved on, and the day with class, group and regressors."""
+    drivers, mean, (clock, day_class, *_) = state.drivers, sum(kw) / len(kw), day
+    work, works, off, offs, made, mades, weather = memory.means
     if day_class in _WORKING:
         if works >= _CLOSURE_FROM and offs >= 1 and work > off and mean < off + CLOSURE_SHARE * (work - off):
             day_class = "off"
+            bins = bins_of(clock.hours, state.at, 24 * SUNDAY)
         else:
             works += 1
             work += max(_WORK_WEIGHT, 1 / works) * (mean - work)
@@ -120,34 +126,21 @@ def _classify(state: DetectorState, day: Day, kw: array[float], taught: Taught) 
     if drivers.temperatures:
         outside = drivers.temperature / drivers.temperatures
         weather = (single(max(0.0, outside - BALANCE_COOL) / 10), single(max(0.0, BALANCE_HEAT - outside) / 10))
-    clock = day.clock
-    memory = memory._replace(
-        valid_days=memory.valid_days + 1,
-        first=memory.first or clock.ordinal,
-        profile=taught.profile,
-        usual=taught.usual,
-        work=work,
-        works=works,
-        off=off,
-        offs=offs,
-        weather=weather,
-    )
-    memory, production = _production(memory, drivers)
-    base = 24 * SUNDAY if day_class == "off" else day.base
-    z = regressors(day_class, (*weather, single(production)))
-    bins = bins_of(clock.hours, state.at, base)
-    return memory, _new(Past, (clock.ordinal, clock.start_ms, day_class, z, state.at, bins, kw, (), _NONE))
+    production = 1.0 if mades else 0.0
+    if drivers.productions:
+        made, mades, production = _produced(drivers, made, mades, learning=memory.valid_days < LEARNING_DAYS)
+    z = regressors(day_class, (*weather, production))
+    past = _new(Past, (clock.ordinal, clock.start_ms, day_class, z, state.at, bins, kw, (), _NONE))
+    return (work, works, off, offs, made, mades, weather), past
 
 
-def _production(memory: Memory, day: Drivers) -> tuple[Memory, float]:
-    """Return P/100: the day's mean of the driver by its mean over the learning period; 0 without a driver."""
-    if not day.productions:
-        return memory, 1.0 if memory.productions else 0.0
+def _produced(day: Drivers, made: float, mades: int, *, learning: bool) -> tuple[float, int, float]:
+    """Return the mean of the driver over the learning period with its count of days, and P/100: the mean of the day by it."""
     mean = day.production / day.productions
-    if memory.valid_days <= LEARNING_DAYS:
-        count = memory.productions + 1
-        memory = memory._replace(productions=count, production=memory.production + (mean - memory.production) / count)
-    return memory, min(mean / memory.production, MOST_PRODUCTION) if memory.production > 0 else 0.0
+    if learning:
+        mades += 1
+        made += (mean - made) / mades
+    return made, mades, single(min(mean / made, MOST_PRODUCTION)) if made > 0 else 0.0
 
 
 def _begin(memory: Memory, settings: Settings) -> Memory:
@@ -157,26 +150,28 @@ def _begin(memory: Memory, settings: Settings) -> Memory:
     learned = schedule.learn([pair for day in memory.days for pair in day.pairs()], settings.off_bins)
     if learned.level <= LEAST_LEVEL:
         return memory
-    buffered = memory.days
-    memory = memory._replace(schedule=learned, days=())
-    for past in buffered:
-        charts, shown = _observe(memory, past, learned, active=False)
-        memory = memory._replace(charts=charts, days=(*memory.days, shown))
-    return memory.noted(buffered[-1].ordinal, moved=True)
+    charts, days, forget = memory.charts, [], _forgetting(memory.valid_days)
+    for past in memory.days:
+        charts, shown = _observe(charts, past, learned, forget=forget, active=False)
+        days.append(shown)
+    return memory._replace(schedule=learned, charts=charts, days=tuple(days)).noted(days[-1].ordinal, moved=True)
 
 
-def _observe(memory: Memory, past: Past, known: Schedule, *, active: bool) -> tuple[tuple[Chart, ...], Past]:
+def _forgetting(valid_days: int) -> float:
+    """Return λ."""
+    return FORGET if valid_days > LEARNING_DAYS else 1.0
+
+
+def _observe(charts: tuple[Chart, ...], past: Past, known: Schedule, *, forget: float, active: bool) -> tuple[tuple[Chart, ...], Past]:
     """Show a day to every chart; the day comes back with its values and residuals."""
     ordinal, start_ms, day_class, z, at, bins, kw, _, _ = past
     ys = channels.values_of(bins, kw, known)
-    forget = FORGET if memory.valid_days > LEARNING_DAYS else 1.0
-    today = Today(z, baseline.pairs(z), past.group, ordinal, active, forget)
-    charts = list(memory.charts)
-    rs = array("f", bytes(4 * len(ys)))
+    today = _new(Today, (z, baseline.pairs(z), past.group, ordinal, active, forget))
+    shown, rs = list(charts), array("f", bytes(4 * len(ys)))
     for c, y in enumerate(ys):
         if y is not None:
-            charts[c], rs[c] = channels.update(charts[c], today, y)
-    return tuple(charts), _new(Past, (ordinal, start_ms, day_class, z, at, bins, kw, ys, rs))
+            shown[c], rs[c] = channels.update(charts[c], today, y)
+    return tuple(shown), _new(Past, (ordinal, start_ms, day_class, z, at, bins, kw, ys, rs))
 
 
 def _follow_savings(memory: Memory, down: Sequence[int]) -> Memory:

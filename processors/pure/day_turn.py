@@ -8,17 +8,17 @@ from typing import NamedTuple
 from processors.pure import daily, expected, fast, gate, hours, readiness, waste
 from processors.pure.baseline import dot
 from processors.pure.daily import Closed, Taught
-from processors.pure.detector_state import DetectorState
+from processors.pure.detector_state import DetectorState, Drivers
 from processors.pure.gate import Gate
-from processors.pure.hours import ALL_DAY, EVEN, Day, bins_of
+from processors.pure.hours import EVEN, Day
 from processors.pure.ledger import TOT, Event
 from processors.pure.memory import Memory
 from processors.pure.outputs import ExpectedPower, Output
-from processors.pure.schedule import selectors
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
 _new = tuple.__new__
+_UNDRIVEN = Drivers()
 
 
 class Over(NamedTuple):
@@ -37,8 +37,9 @@ def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) ->
         left = _end(state, over, settings, at_ms)
     day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
     day = limited(day, left.gate, left.memory)
-    state = DetectorState(state.seen_ms, day=day, gate=left.gate, fast=state.fast, memory=left.memory, events=left.events)
-    return state, (*left.outputs, *_ahead(state, day, settings)) if settings.band else left.outputs
+    quality, memory, events, outputs = left
+    state = _new(DetectorState, (state.seen_ms, 0, 0.0, 0, 0.0, day, 0, 0, (), (), _UNDRIVEN, quality, state.fast, memory, events))
+    return state, (*outputs, *_ahead(state, day, settings)) if settings.band else outputs
 
 
 def caught_up(state: DetectorState) -> Gate:
@@ -56,7 +57,7 @@ def limited(day: Day, quality: Gate, memory: Memory) -> Day:
     usual, schedule = memory.usual, memory.schedule
     if usual is None or schedule is None:
         return _new(Day, (clock, day_class, base, least, (most,) * len(clock.hours)))
-    tops = usual.quiet_up_to(bins_of(EVEN, ALL_DAY, base).translate(selectors(schedule.mask)[0]), base, most)
+    tops = usual.quiet_up_to(schedule.mask[base : base + 24], base, most)
     return _new(Day, (clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours)))
 
 
@@ -64,8 +65,8 @@ def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> Over
     """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
     memory, kw = state.memory, array("f", state.kw)
     bins = hours.bins_of(day.clock.hours, state.at, day.base)
-    taught = Taught(memory.profile.learned(bins, kw), memory.usual.learned(bins, kw) if memory.usual is not None else None)
-    quality = caught_up(state)
+    taught = Taught(bins, memory.profile.learned(bins, kw), memory.usual.learned(bins, kw) if memory.usual is not None else None)
+    quality = gate.caught_up(state.gate, state.kw[-state.behind :], bins[-state.behind :]) if state.behind else state.gate
     if not state.valid:
         return Over(quality, memory._replace(profile=taught.profile, usual=taught.usual), state.events)
     closed = daily.close(state, day, kw, taught, settings)
@@ -86,6 +87,8 @@ def _judge(events: tuple[Event, ...], quality: Gate, closed: Closed, settings: S
         if told.state == "learning" or told.state != memory.readiness:
             outputs = (told,)
             memory = memory._replace(readiness=told.state)
+    if not events and not waste.raised(memory, settings.threshold):
+        return Over(quality, memory, events, outputs)
     step = waste.after_day(events, Scene(memory, settings, at_ms), past, left)
     return Over(quality, step.memory, step.events, (*outputs, *step.findings))
 

@@ -118,7 +118,8 @@ def _take(  # noqa: PLR0917 – places cost less than names
             square = squares / good_ms - kw * kw
             if scatter or square > _EVEN_HOUR * kw * kw:
                 scatter = _scattered(scatter, len(kws), square)
-            behind, at, kws, over = behind + 1, at | 1 << place, (*kws, kw), False
+            behind, at, over = behind + 1, at | 1 << place, False
+            kws += (kw,)
             until_ms, total, good_ms, squares = 0, 0.0, 0, 0.0
     state = _new(
         DetectorState,
@@ -139,12 +140,12 @@ def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, sett
     place, begun_ms = divmod(start_ms - day_ms, HOUR_MS)
     if begun_ms or end_ms > day_end_ms:
         return None
-    kw, last = kwh * HOUR_MS / (end_ms - start_ms), kws[-1] if behind else quality[2]
+    kw, last = kwh * HOUR_MS / HOUR_MS, kws[-1] if behind else quality[2]
     if last is None or -_SAME * last <= kw - last <= _SAME * last or not least <= kw <= most[place]:
         return None
     if settings.calendar.closed(start_ms, end_ms):
         return None
-    kws = (*kws, kw)
+    kws += (kw,)
     return _new(
         DetectorState, (end_ms, 0, 0.0, 0, 0.0, day, behind + 1, at | 1 << place, kws, scatter, drivers, quality, test, memory, events)
     ), ()

@@ -42,21 +42,23 @@ class Usual(NamedTuple):
 
     def learned(self, bins: bytes, kw: array[float]) -> Usual:
         """Return the bins after the good hours of one day; of hours that share a bin the last one counts."""
-        mean, spread, floor = self.mean[:], self.spread[:], self.floor
+        mean, spread, typical, floor = self
+        mean, spread = mean[:], spread[:]
         means, spreads = np.frombuffer(mean, np.float32), np.frombuffer(spread, np.float32)
         even = bins[-1] - bins[0] == 23 and len(bins) == 24
         chosen: Any = slice(bins[0], bins[0] + 24) if even else np.frombuffer(bins, np.uint8)
         m, v = means[chosen], spreads[chosen]
-        most = np.maximum(v, max(self.typical / 2, floor))
+        most = np.maximum(v, np.array(max(typical / 2, floor), np.float32))
         most *= _CLIP
         r = np.frombuffer(kw, np.float32) - m
-        np.minimum(r, most, out=r)
-        np.maximum(r, np.negative(most, out=most), out=r)
-        m += _STEP * r
-        np.abs(r, out=r)
-        r *= _SPREAD_STEP
+        size = np.abs(r)
+        np.minimum(size, most, out=size)
+        np.copysign(size, r, out=r)
+        r *= _STEP
+        m += r
+        size *= _SPREAD_STEP
         v *= _STAY
-        v += r
+        v += size
         if not even:  # picked one by one they are copies, in a row they are the bins themselves
             means[chosen], spreads[chosen] = m, v
         ascending = spreads.copy()
@@ -65,11 +67,13 @@ class Usual(NamedTuple):
         return _new(Usual, (mean, spread, (low + high) / 2, floor))
 
     def quiet_up_to(self, off: bytes, base: int, most: float) -> tuple[float, ...]:
-        """Return the highest powers of the bins from `base` on at which F stays zero: m_b + s where `off`, else `most`."""
+        """Return the highest powers of the bins from `base` on at which F stays zero: m_b + s where `off`, else `most`.
+
+        `off` has one code per bin, 0 for a running hour.
+        """
         row, least = slice(base, base + len(off)), max(self.typical / 2, self.floor)
-        week = zip(off, self.mean[row], self.spread[row], strict=True)
-        tops = [mean + _SURELY * (v if v > least else least) if idle else most for idle, mean, v in week]  # noqa: FURB136 – max and min cost more
-        return tuple([top if top < most else most for top in tops])  # noqa: FURB136 – max and min cost more
+        week = zip(off, self.mean[row], [v if v > least else least for v in self.spread[row]], strict=True)  # noqa: FURB136 – max costs more
+        return tuple([top if idle and (top := mean + _SURELY * s) < most else most for idle, mean, s in week])
 
     def scale(self, b: int) -> float:
         """Return s of a bin."""

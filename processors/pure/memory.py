@@ -75,6 +75,10 @@ class Copy(NamedTuple):
     moved: bool = False
 
 
+Means = tuple[float, int, float, int, float, int, tuple[float, float]]
+"""The slow means of a Memory, `work` to `weather`."""
+
+
 class Memory(NamedTuple):
     """Changes once a day, and by answers. `days` are the last valid days, oldest first; before `schedule` is learned, the buffer.
 
@@ -103,6 +107,11 @@ class Memory(NamedTuple):
     weather: tuple[float, float] = (0.0, 0.0)
     readiness: str = ""
     false_alarms: int = 0
+
+    @property
+    def means(self) -> Means:
+        """All from `work` to `weather`."""
+        return self[9:16]
 
     def clean_before(self, ordinal: int) -> tuple[tuple[float, ...], ...]:
         """Return θ of every channel from the last copy made before a day: the clean reference of what began on it."""

@@ -68,9 +68,13 @@ class Scale(NamedTuple):
         >>> list(window.order), window.sizes
         ([0.25, 1.0], [0.25, 1.0])
         """
-        order, sizes = self.order[:], self.sizes[:]
-        if len(order) >= most:
-            del sizes[bisect_left(sizes, abs(order.pop(0)))]
+        order, sizes, _ = self
+        sizes = sizes[:]
+        if len(order) < most:
+            order = order[:]
+        else:
+            del sizes[bisect_left(sizes, abs(order[0]))]
+            order = order[1:]
         order.append(r)
         insort(sizes, abs(order[-1]))
         return _new(Scale, (order, sizes, _scale(sizes)))
@@ -81,7 +85,8 @@ def _scale(sizes: Sequence[float]) -> float:
     if count < SCALE_FROM:
         return 0.0
     middle, tail = 1.4826 * sizes[count // 2], sizes[int(0.9 * (count - 1))] / 1.645
-    return max(middle, tail, LEAST_SCALE)
+    size = middle if middle > tail else tail  # noqa: FURB136 – max and min cost more
+    return size if size > LEAST_SCALE else LEAST_SCALE  # noqa: FURB136 – as above
 
 
 class Echo(NamedTuple):
@@ -105,18 +110,18 @@ class Echo(NamedTuple):
     def pushed(self, u: int, most: int) -> Echo:
         """Return the window with one value more, the oldest dropped beyond `most`."""
         us, first, second, lagged, _ = self
-        us = us[:]
         if us:
             lagged += us[-1] * u
-        us.append(u)
         first += u
         second += u * u
-        if len(us) > most:
-            gone = us.pop(0)
+        kept = us[1:] if len(us) >= most else us[:]
+        kept.append(u)
+        if len(us) >= most:
+            gone = us[0]
             first -= gone
             second -= gone * gone
-            lagged -= gone * us[0]
-        return _new(Echo, (us, first, second, lagged, _correlation(us, first, second, lagged)))
+            lagged -= gone * kept[0]
+        return _new(Echo, (kept, first, second, lagged, _correlation(kept, first, second, lagged)))
 
 
 def _correlation(us: array[int], first: int, second: int, lagged: int) -> float:

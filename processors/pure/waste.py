@@ -61,6 +61,12 @@ def may_open(memory: Memory, events: Sequence[Event]) -> bool:
     return memory.readiness in ("provisional", "ready") and not waiting
 
 
+def raised(memory: Memory, threshold: float) -> bool:
+    """Tell whether a chart stands above the threshold."""
+    patient, steep = limits(threshold)
+    return any(chart.up > patient or chart.steep > steep for chart in memory.charts)
+
+
 def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | None) -> Step:
     """Book a day that is over on every open event, close the resolved ones, and open one if a chart says so.
 
@@ -84,10 +90,7 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
 
 def _open_by_chart(events: tuple[Event, ...], scene: Scene, past: Past) -> Step:
     memory = scene.memory
-    if not may_open(memory, events):
-        return Step(events, memory)
-    patient, steep = limits(scene.settings.threshold)
-    if not any(chart.up > patient or chart.steep > steep for chart in memory.charts):
+    if not raised(memory, scene.settings.threshold) or not may_open(memory, events):
         return Step(events, memory)
     highest = max(range(len(CHANNELS)), key=lambda c: memory.charts[c].score)
     chart = memory.charts[highest]
