@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from config.loader import load_calendar, load_factors, load_tariff
@@ -33,6 +34,13 @@ PEEK = 500
 YEARS_BACK, YEARS_AHEAD = 1, 12
 
 
+class Said(NamedTuple):
+    """What came of a file: what is wrong with it, or nothing; the waste events that were told."""
+
+    wrong: str
+    events: set[str]
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Analyse what the arguments name; return 1 when a file could not be read. Raises ConfigError."""
     tasks = tasks_of(arguments)
@@ -40,13 +48,17 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = min(len(tasks), arguments.jobs or os.cpu_count() or 1)
     failed = 0
     bar = Bar(len(tasks))
-    for said in _all(tasks, jobs):
+    known: set[str] = set()
+    for said, events in _all(tasks, jobs):
         bar.step(said)
         failed += bool(said)
+        known |= events
+    for event in sorted(set(tasks[0].answers) - known):
+        print(f"driftwatt: {arguments.answers}: no event {event} was open; its answer changed nothing", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _all(tasks: Sequence[Task], jobs: int) -> Iterator[str]:
+def _all(tasks: Sequence[Task], jobs: int) -> Iterator[Said]:
     if jobs <= 1:
         yield from map(analyse, tasks)
         return
@@ -54,21 +66,22 @@ def _all(tasks: Sequence[Task], jobs: int) -> Iterator[str]:
         yield from pool.map(analyse, tasks, chunksize=max(1, min(8, len(tasks) // (4 * jobs))))
 
 
-def analyse(task: Task) -> str:
-    """Analyse one file; return what is wrong with it, or nothing. Raises ConfigError for tables and snapshots."""
+def analyse(task: Task) -> Said:
+    """Analyse one file. Raises ConfigError for tables and snapshots."""
+    events: set[str] = set()
     try:
         with reading(task.source) as lines, writing(task.target) as out:
-            _play(task, rows(lines), out)
+            _play(task, rows(lines), out, events)
     except RowError as error:
-        return f"{task.source}: {error}"
+        return Said(f"{task.source}: {error}", events)
     except UnicodeDecodeError as error:
-        return f"{task.source}: not UTF-8 ({error.reason} at byte {error.start} of a block)"
+        return Said(f"{task.source}: not UTF-8 ({error.reason} at byte {error.start} of a block); save it as CSV UTF-8", events)
     except OSError as error:
-        return f"{error.filename or task.source}: {error.strerror or error}"
-    return ""
+        return Said(f"{error.filename or task.source}: {error.strerror or error}", events)
+    return Said("", events)
 
 
-def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
+def _play(task: Task, found: Iterator[Row], out: IO[str], events: set[str]) -> None:
     first = list(islice(found, PEEK))
     if not first and task.state_in is None:
         raise RowError(2, "the file has no rows")
@@ -88,6 +101,8 @@ def _play(task: Task, found: Iterator[Row], out: IO[str]) -> None:
         out.writelines(text(change) for change in spacing.told)
         spacing.told.clear()
         out.write(text(line))
+        if line["type"] == "waste":
+            events.add(line["event"])
         if days is not None:
             told.append(line)
     if task.html is not None and days is not None:

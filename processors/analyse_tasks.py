@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,6 +62,9 @@ def tasks_of(arguments: argparse.Namespace) -> list[Task]:
     answers = _answers(arguments.answers) if arguments.answers else {}
     auto_ms = length_ms(arguments.auto_answer) if arguments.auto_answer else 0
     until_ms = _instant(arguments.until) if arguments.until else None
+    for key, number in (("--threshold", arguments.threshold), ("--jobs", arguments.jobs)):
+        if number is not None and not 0 < number < math.inf:
+            raise ConfigError("must be above 0", key=key, found=f"{number:g}")
     found = []
     for source, target in zip(sources, targets, strict=True):
         own = series.get(source.stem, {})
@@ -126,7 +130,10 @@ def _answers(path: Path) -> Mapping[str, tuple[tuple[int, str], ...]]:
             raise ConfigError("not an answer", file=str(path), line=number, allowed='{"event": …, "at": …, "answer": …}') from None
         if answer not in ANSWERS:
             raise ConfigError("no such answer", file=str(path), line=number, found=repr(answer), allowed=", ".join(ANSWERS))
-        found.setdefault(event, []).append((_instant(at), answer))
+        try:
+            found.setdefault(event, []).append((instant_ms(at, number), answer))
+        except RowError as error:
+            raise ConfigError(error.reason, file=str(path), line=number, key="at") from None
     return {event: tuple(sorted(given)) for event, given in found.items()}
 
 
@@ -155,7 +162,7 @@ def _instant(written: str) -> int:
     try:
         return instant_ms(written, 0)
     except RowError as error:
-        raise ConfigError(error.reason) from None
+        raise ConfigError(error.reason, key="--until") from None
 
 
 def zone_of(name: str) -> ZoneInfo:

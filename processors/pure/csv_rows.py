@@ -34,6 +34,7 @@ MOST_LINE = 1 << 16
 _REMEMBERED = 5000
 _EPOCH = date(1970, 1, 1).toordinal()
 _PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?=T|\s)")
+_OTHER_SEPARATOR = re.compile(r"[;\t|]")
 _MISSING = {"", "nan", "NaN", "NA", "null"}
 
 
@@ -110,7 +111,8 @@ def _taker(header: Sequence[str]) -> Callable[[int, list[str]], Row]:
     names = [name.strip().lower() for name in header]
     for name in ("timestamp", "value"):
         if name not in names:
-            raise RowError(1, f"column {name!r} is missing; found {', '.join(names)}")
+            other = "; cells are separated by commas" if len(names) == 1 and _OTHER_SEPARATOR.search(header[0]) else ""
+            raise RowError(1, f"column {name!r} is missing; found {', '.join(names)}{other}")
     at, value = names.index("timestamp"), names.index("value")
     temp, production, holiday, quality = (
         names.index(name) if name in names else -1 for name in ("temp", "production", "holiday", "quality")

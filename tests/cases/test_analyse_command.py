@@ -128,6 +128,30 @@ def test_answers_of_people_change_what_is_said(tmp_path: Path) -> None:
     assert mine[-1]["reason"] == "new_normal"
 
 
+def test_an_answer_to_an_event_that_never_was_is_said(tmp_path: Path, capsys: Capture) -> None:
+    csv, answers = _written(tmp_path / "m.csv", _wasteful()), tmp_path / "answers.jsonl"
+    answers.write_text('{"event": "feed", "at": "2026-09-01T00:00:00Z", "answer": "known"}\n', encoding="utf-8")
+    assert main(["analyse", str(csv), "--answers", str(answers), "--out", str(tmp_path / "out.jsonl")]) == 0
+    assert f"{answers}: no event feed was open" in capsys.readouterr().err
+    answers.write_text('\n{"event": "feed", "at": "2026-09-01 00:00", "answer": "known"}\n', encoding="utf-8")
+    assert main(["analyse", str(csv), "--answers", str(answers), "--out", str(tmp_path / "out.jsonl")]) == 2
+    said = capsys.readouterr().err
+    assert f"{answers}:2: at: timestamp '2026-09-01 00:00' has neither Z nor an offset" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"timestamp;value\n2026-07-06T00:00:00Z;4,5\n", "cells are separated by commas"),
+        ("timestamp,value\n2026-07-06T00:00:00Z,4\n".encode("utf-16"), "save it as CSV UTF-8"),
+    ],
+)
+def test_a_file_that_a_spreadsheet_wrote_in_its_own_way_is_said_so(content: bytes, problem: str, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "m.csv").write_bytes(content)
+    assert main(["analyse", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out.jsonl")]) == 1
+    assert problem in capsys.readouterr().err
+
+
 def test_doubt_in_the_data_is_neither_learned_nor_judged(tmp_path: Path) -> None:
     rows = _wasteful()
     at = 41 * 24
@@ -164,6 +188,8 @@ def test_the_report_shows_every_event_with_a_picture_and_asks_nobody_for_anythin
         (["m.csv", "n.csv", "--state-in", "s"], "go with one file"),
         (["m.csv", "--tariff", "nowhere"], "nowhere"),
         (["m.csv", "--interval", "7min"], "intervals must divide an hour"),
+        (["m.csv", "--threshold", "0"], "--threshold: must be above 0"),
+        (["m.csv", "--jobs", "-3"], "--jobs: must be above 0"),
     ],
 )
 def test_wrong_usage_is_said_in_one_line(arguments: list[str], problem: str, tmp_path: Path, capsys: Capture) -> None:
