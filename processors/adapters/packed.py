@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from driftwatt.errors import Unavailable
 from processors.pure.columns import Block, DamagedError, unpacked
@@ -91,13 +92,13 @@ def _chunks(db: sqlite3.Connection, series: int, span: tuple[int, int], wanted: 
             raise Unavailable(f"store: the chunk of series {series} from {first} on is damaged: {error}") from error
 
 
-def waiting_points(db: sqlite3.Connection) -> dict[int, list[Block]]:
-    """Return what waits to be packed, by series. Call it in a snapshot. Raises Unavailable for a row that is damaged."""
+def waiting_points(db: sqlite3.Connection, only: int | None = None) -> dict[int, list[Block]]:
+    """Return what waits to be packed, by series, or of one. Call it in a snapshot. Raises Unavailable for a row that is damaged."""
     moved = dict(db.execute("SELECT series, upto FROM moved"))
     found: dict[int, list[Block]] = {}
     for number, body in db.execute("SELECT id, body FROM open ORDER BY id"):
         try:
-            for series, run in logged(body):
+            for series, run in logged(body, only):
                 if number > moved.get(series, 0):
                     found.setdefault(series, []).append(run.block())
         except DamagedError as error:
@@ -106,11 +107,14 @@ def waiting_points(db: sqlite3.Connection) -> dict[int, list[Block]]:
 
 
 class Outside:
-    """One state of the file as another process sees it. Call it in a snapshot; what waits is read once."""
+    """One state of the file as another process sees it. Call it in a snapshot; what waits is read when it is first asked for."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._waiting = {series: merged(blocks) for series, blocks in waiting_points(db).items()}
+
+    @cached_property
+    def _waiting(self) -> dict[int, Block]:
+        return {series: merged(blocks) for series, blocks in waiting_points(self._db).items()}
 
     def tags(self, table: str) -> list[str]:
         """Return the meters that a table has points of, ascending."""
@@ -144,5 +148,5 @@ class Outside:
     def points(self, table: str, tag: str, span: tuple[int, int]) -> Block:
         """Return the points of a series in `span` with all their fields."""
         series = number_of(self._db, table, tag)
-        waiting = self._waiting.get(series)
-        return between(merged([*packed_points(self._db, series, span, None), *([waiting] if waiting else [])]), *span)
+        waiting = waiting_points(self._db, series).get(series, [])
+        return between(merged([*packed_points(self._db, series, span, None), *waiting]), *span)

@@ -18,6 +18,7 @@ from processors.pure.price import TariffBook
 PERIODS = ("off_peak", "normal", "peak")
 PEAKS = 3
 OFF_SHIFT = ""
+_ESTIMATED = int(Quality.ESTIMATED)
 
 
 @dataclass(slots=True)
@@ -58,17 +59,21 @@ class Account:
 def account(intervals: Iterable[IntervalEnergy], calendar: DayCalendar, tariff: TariffBook | None, *, fine: bool = False) -> Account:
     """Return the month of one meter; `fine` adds days, shifts and quarter-hours, which only the incomers need."""
     out = Account()
+    period, from_ms, to_ms = "normal", 0, 0
     for each in intervals:
-        kwh, length_s = each.import_wh / 1000, (each.end_ms - each.start_ms) / 1000
-        price = tariff.price_at(each.start_ms) if tariff else None
-        period, cost = price.period if price else "normal", each.cost or 0.0
-        guessed = bool(each.quality & Quality.ESTIMATED)
+        start_ms, end_ms, kwh, cost = each.start_ms, each.end_ms, each.import_wh / 1000, each.cost
+        if tariff is not None and not from_ms <= start_ms < to_ms:
+            price = tariff.price_at(start_ms)
+            period, from_ms, to_ms = (price.period, price.from_ms, price.to_ms) if price else ("normal", start_ms, start_ms + 1)
+        guessed = each.quality & _ESTIMATED != 0
         out.kwh += kwh
-        out.cost += cost
         out.co2e_kg += (each.co2e_g or 0.0) / 1000
-        out.priced &= each.cost is not None
-        out.covered_s += length_s * each.coverage
-        out.estimated_kwh += kwh if guessed else 0.0
+        out.covered_s += (end_ms - start_ms) / 1000 * each.coverage
+        if cost is None:
+            out.priced, cost = False, 0.0
+        out.cost += cost
+        if guessed:
+            out.estimated_kwh += kwh
         if each.import_varh is not None:
             out.kvarh = (out.kvarh or 0.0) + each.import_varh / 1000
             out.kvarh_of_kwh += kwh

@@ -138,8 +138,8 @@ class TariffBook:
             return last
         start_ms, end_ms = day_bounds(self.zone, t_ms)
         starts, rows = self._days.get(start_ms) or self._remember(start_ms, end_ms)
-        self._last = rows[bisect_right(starts, t_ms) - 1]
-        return self._last
+        self._last = row = rows[bisect_right(starts, t_ms) - 1]
+        return row  # not what stands in _last by now: reports ask from a thread of their own
 
     def demand_at(self, t_ms: int) -> float:
         """Return the charge per kW of a month's highest quarter-hour that holds at an instant, 0 where there is none."""

@@ -54,8 +54,8 @@ def log_row(runs: Iterable[tuple[int, Run]]) -> bytes:
     return _CRC.pack(zlib.crc32(body)) + body
 
 
-def logged(body: bytes) -> Iterator[tuple[int, Run]]:
-    """Yield the runs of a row of the log with the numbers of their series. Raises DamagedError."""
+def logged(body: bytes, only: int | None = None) -> Iterator[tuple[int, Run]]:
+    """Yield the runs of a row of the log with the numbers of their series, of one series where `only` names it. Raises DamagedError."""
     try:
         if _CRC.unpack_from(body)[0] != zlib.crc32(memoryview(body)[_CRC.size :]):
             raise DamagedError("the checksum is wrong")
@@ -65,7 +65,9 @@ def logged(body: bytes) -> Iterator[tuple[int, Run]]:
             ids, times = at + _HEAD.size, at + _HEAD.size + 2 * width
             data = times + _WIDE * rows
             at = data + _WIDE * rows * width
-            yield series, Run(tuple(array("H", body[ids:times])), array("q", body[times:data]), array("d", body[data:at]))
+            if only is None or series == only:
+                said = array("H", body[ids:times]), array("q", body[times:data]), array("d", body[data:at])
+                yield series, Run(tuple(said[0]), *said[1:])
     except (error, ValueError) as fault:
         raise DamagedError(str(fault)) from fault
 

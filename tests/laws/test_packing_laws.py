@@ -101,6 +101,8 @@ def test_a_row_of_the_log_comes_back(runs: list[tuple[int, list[int]]]) -> None:
             run.data.extend((t_ms / 3, -0.0))
         said.append((series, run))
     again = list(logged(log_row(said)))
+    for only in {series for series, _ in said}:
+        assert list(logged(log_row(said), only)) == [each for each in again if each[0] == only]
     assert [(series, run.fields, run.times, run.data) for series, run in again] == [
         (series, run.fields, run.times, run.data) for series, run in said
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -67,7 +68,7 @@ async def month_of(view: PlantView, first: date) -> Month:
 
 async def _account(view: PlantView, meter: str, start_ms: int, end_ms: int, *, fine: bool) -> Account:
     intervals = await view.intervals("15m", meter, start_ms, end_ms)
-    return monthly.account(intervals, view.policies[meter].calendar, view.tariff, fine=fine)
+    return await asyncio.to_thread(monthly.account, intervals, view.policies[meter].calendar, view.tariff, fine=fine)
 
 
 async def _expected(view: PlantView, roots: set[str], start_ms: int, until_ms: int) -> float | None:
