@@ -7,16 +7,14 @@ from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from config.broker_rules import broker_faults, split_url
+from config.driver_rules import driver_faults
 from config.explain import did_you_mean, shown
 from config.plant import PlantFile
 from config.source import Fault
 from config.tables import Tariff
 from driftwatt.hosts import is_loopback
-from driftwatt.names import ID_PATTERN
-from driftwatt.quantities import QUANTITIES
 
 _SENT = "nothing: alerts are on the topic dw/1/alerts/<plant>/<alert>"
-_METER_SOURCE = re.compile(rf"meter:({ID_PATTERN})\.([a-z0-9_]+)")
 
 
 def plant_faults(plant: PlantFile, tariff: Tariff | None) -> Iterator[Fault]:
@@ -37,7 +35,7 @@ def plant_faults(plant: PlantFile, tariff: Tariff | None) -> Iterator[Fault]:
         yield from _twice(name, ids)
     yield from _meter_faults(plant)
     yield from _tree_faults(plant)
-    yield from _driver_faults(plant)
+    yield from driver_faults(plant)
     for index, notify in enumerate(plant.notify):
         yield Fault(("notify", index, "kind"), "is not sent by this version", shown(notify.kind), _SENT)
 
@@ -123,7 +121,7 @@ def _closed_faults(plant: PlantFile) -> Iterator[Fault]:
 def _alert_faults(plant: PlantFile) -> Iterator[Fault]:
     alerts = plant.alerts
     if not 0 <= alerts.floor_per_month <= alerts.medium_per_month <= alerts.high_per_month:
-        levels = f"{alerts.floor_per_month:g}, {alerts.medium_per_month:g}, {alerts.high_per_month:g}"
+        levels = f"{alerts.floor_per_month:.15g}, {alerts.medium_per_month:.15g}, {alerts.high_per_month:.15g}"
         yield Fault(("alerts",), "levels do not rise", levels, "0 ≤ floor_per_month ≤ medium_per_month ≤ high_per_month")
 
 
@@ -174,17 +172,3 @@ def _circle(meter: str, parent: dict[str, str]) -> list[str]:
     while path[-1] in parent and parent[path[-1]] not in path[1:]:
         path.append(parent[path[-1]])
     return path
-
-
-def _driver_faults(plant: PlantFile) -> Iterator[Fault]:
-    known = [meter.id for meter in plant.meter]
-    for index, driver in enumerate(plant.driver):
-        key = ("driver", index, "source")
-        if driver.source.startswith("meter:"):
-            match = _METER_SOURCE.fullmatch(driver.source)
-            if match is None or match[2] not in QUANTITIES:
-                yield Fault(key, "is not a quantity of a meter", shown(driver.source), '"meter:ID.QUANTITY"')
-            elif match[1] not in known:
-                yield Fault(key, "is not a meter of this plant", shown(match[1]), did_you_mean(match[1], known))
-        elif not driver.source.startswith(("mqtt:", "csv:")):
-            yield Fault(key, "is not a source", shown(driver.source), '"meter:ID.QUANTITY", "mqtt:TOPIC" or "csv:PATH"')

@@ -13,6 +13,7 @@ from config.tables import Calendar, Factors, Schedule, Tariff
 WEEK = 7 * 1440
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))")
+_COUNTRY = re.compile("[A-Z]{2}")
 _DAYS_ALLOWED = '"all", a day such as "sun", or a span such as "mon-sat"'
 _HOURS_ALLOWED = '"HH:MM-HH:MM"; over midnight as "22:00-04:00"'
 
@@ -58,6 +59,11 @@ def tariff_faults(tariff: Tariff) -> Iterator[Fault]:
         for period in sorted(used):
             if getattr(price, period) is None:
                 yield Fault(("price", index, period), "is missing, and a schedule uses this period")
+    first = min((schedule.from_ for schedule in tariff.schedule), default=None)
+    price = tariff.price[0]
+    if used and first is not None and price.from_ < first:
+        what = f"has a hole: no schedule says which hours are peak or off-peak from {price.from_} on"
+        yield Fault(("schedule", 0, "from"), what, str(first), f"a schedule that begins by {price.from_}, or a price that begins later")
 
 
 def _coverage_faults(index: int, schedule: Schedule) -> Iterator[Fault]:
@@ -89,7 +95,10 @@ def _moment(at: int) -> str:
 
 
 def calendar_faults(calendar: Calendar) -> Iterator[Fault]:
-    """Yield every broken rule of a calendar."""
+    """Yield every broken rule of a calendar. Whether its country has holidays is known where they are looked up."""
+    country = calendar.holidays.country
+    if country is not None and not _COUNTRY.fullmatch(country):
+        yield Fault(("holidays", "country"), "is not a country", shown(country), 'two letters, such as "VN"')
     taken: dict[int, str] = {}
     for days, shifts in calendar.week.items():
         key = ("week", days)
