@@ -16,7 +16,7 @@ from driftwatt.alerts import PATTERN_OF_CHANNEL
 from processors.pure.calendar import day_start_ms
 from processors.pure.csv_rows import HOUR_MS, Row
 from processors.pure.robust import median
-from processors.web.text import Text
+from processors.web.text import NONE, Text, two_digits
 
 BEFORE, MOST = 28, 120
 WIDTH, HEIGHT, LEFT, FOOT = 720, 168, 64, 20
@@ -78,11 +78,30 @@ def page(meter: str, lines: Sequence[Line], days: Days, text: Text) -> str:
     body = "".join(_event(each, days, text) for each in events.values())
     reasons = [(say.get(f"dq.{line['reason']}", line["reason"]), _day(text, line["since"])) for line in doubts]
     doubtful = "".join(f"<li>{escape(reason)}, {day}</li>" for reason, day in reasons)
+    yearly = _yearly([line for line in lines if line["type"] == "yearly"], text, days.zone)
     tail = f"<h2>{escape(say['an.doubts'])}</h2>\n<ul>{doubtful}</ul>\n" if doubts else ""
     title = escape(f"{meter} – {say['an.title']}")
     top = f'<!doctype html>\n<html lang="{text.lang}"><head><meta charset="utf-8"><title>{title}</title>'
     top += '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    return f"{top}<style>{_STYLE}</style></head>\n<body>\n{head}{body}{tail}</body></html>\n"
+    return f"{top}<style>{_STYLE}</style></head>\n<body>\n{head}{yearly}{body}{tail}</body></html>\n"
+
+
+def _yearly(lines: Sequence[Line], text: Text, zone: tzinfo) -> str:
+    """Return how the meter stood beside its first twelve months, one row a month; nothing before there were so many."""
+    if not lines:
+        return ""
+    say, rows = text.words, []
+    for line in lines:
+        half, kwh = (line["delta_kw_hi"] - line["delta_kw_lo"]) / 2, two_digits(line["kwh_per_month"])
+        share = text.deviation(line["expected_kw"] + line["delta_kw"], line["expected_kw"]) or NONE
+        day = _date(text, date.fromisoformat(line["to"]).toordinal(), zone)
+        cost = str(text.about(line["cost_per_month"]["amount"])) if "cost_per_month" in line else NONE
+        rows.append((day, f"{text.excess(line['delta_kw'])} ± {text.number(half, 1)}", share, f"≈ {text.signed(kwh)}", cost))
+    head = "".join(f"<th>{escape(name)}</th>" for name in (say["an.yearly_month"], say["yr.kw"], "%", say["yr.kwh"], say["yr.money"]))
+    cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    year = [_date(text, date.fromisoformat(lines[0][key]).toordinal(), zone) for key in ("year_from", "year_to")]
+    note = say("an.yearly_note", **{"from": year[0], "to": year[1]})
+    return f"<h2>{escape(say['yr.since'])}</h2>\n<p>{escape(note)}</p>\n<table><tr>{head}</tr>{cells}</table>\n"
 
 
 def _event(told: Sequence[Line], days: Days, text: Text) -> str:

@@ -172,6 +172,7 @@ class _Plant:
             book=self._pipeline.people,
             policies=self._policies,
             clock=self._clock,
+            memory=self._pipeline.judge.memory,
         )
         web = self._web(view, gauges)
         page = Page(web, *_listen(self._plant.web.listen))

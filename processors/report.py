@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,13 +15,15 @@ from config.loader import load_plant
 from config.plant import PlantFile
 from driftwatt.alerts import Alert
 from driftwatt.clock import Clock
-from driftwatt.errors import ConfigError, Refused, Unavailable
+from driftwatt.errors import ConfigError, Refused, Unavailable, WireError
 from processors.adapters import records
 from processors.adapters.folder import STATE, folder_of
 from processors.adapters.stored import StoredSeries, tables_of
 from processors.policies import policies
+from processors.pure import engine
 from processors.pure.board import Snapshot
 from processors.pure.calendar import local
+from processors.pure.memory import Memory
 from processors.view import PlantView
 from processors.web.pages import reports
 from processors.web.report_data import document
@@ -98,8 +100,20 @@ def _view(plant: PlantFile, file: Path, clock: Clock) -> PlantView:
     drivers = next((policy.drivers.book for policy in known.values() if policy.drivers), None)
     if drivers is not None:
         drivers.restore(records.driver_parts(state))
-    store = StoredSeries(tables_of(plant, file))
-    return PlantView(plant, store=store, board=_NoBoard(), book=_Kept(records.alerts(state)), policies=known, clock=clock)
+    store, book = StoredSeries(tables_of(plant, file)), _Kept(records.alerts(state))
+    return PlantView(plant, store=store, board=_NoBoard(), book=book, policies=known, clock=clock, memory=_memories(records.states(state)))
+
+
+def _memories(kept: Mapping[str, Mapping[str, bytes]]) -> Callable[[str], Memory | None]:
+    """Return how to look up what detection remembers of a meter; nothing of one whose state another version wrote."""
+
+    def memory(meter: str) -> Memory | None:
+        try:
+            return engine.restore(kept[meter]).detector.memory
+        except (KeyError, WireError):
+            return None
+
+    return memory
 
 
 class _NoBoard:

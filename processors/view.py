@@ -7,7 +7,7 @@ No HTML, no language, no formatting lives here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -21,6 +21,7 @@ from processors.ports import SeriesStore
 from processors.pure.board import Answer, AnswerWord, EdgeNow, MeterNow, Progress, Snapshot
 from processors.pure.calendar import ClosedWindow, day_start_ms, local
 from processors.pure.maintenance import Maintenance, policy_with
+from processors.pure.memory import Memory
 from processors.pure.outputs import ExpectedPower, IntervalEnergy
 from processors.pure.policy import MeterPolicy
 
@@ -110,7 +111,7 @@ class PlantView:
 
     `staged` is a plant whose meters are all simulated or recorded. Only there the page follows the past that is being
     filled in; where one meter is real it shows now, however much an edge has still to send. `has_past` tells whether the
-    store held something at the start, None while that is not known.
+    store held something at the start, None while that is not known. `memory` returns what detection remembers of a meter.
     """
 
     def __init__(
@@ -122,9 +123,10 @@ class PlantView:
         book: AlertBook,
         policies: Mapping[str, MeterPolicy],
         clock: Clock,
+        memory: Callable[[str], Memory | None] = lambda _: None,
     ) -> None:
         self.zone = ZoneInfo(plant.plant.timezone)
-        self.board, self.book, self.clock = board, book, clock
+        self.board, self.book, self.clock, self.memory = board, book, clock, memory
         self.today: dict[str, Span] = {}
         self.has_past: bool | None = None
         self._store = store

@@ -69,6 +69,15 @@ def driver_parts(state: Path) -> dict[str, dict[str, bytes]]:
         return {meter: {name: data} for meter, name, data in db.execute("SELECT meter, name, data FROM part WHERE name = 'driver'")}
 
 
+def states(state: Path) -> dict[str, dict[str, bytes]]:
+    """Return the kept parts of the engine states, by meter."""
+    found: dict[str, dict[str, bytes]] = {}
+    with _reading(state) as db:
+        for meter, name, data in db.execute("SELECT meter, name, data FROM part WHERE name <> 'driver'"):
+            found.setdefault(meter, {})[name] = data
+    return found
+
+
 def deeds(state: Path, from_ms: int) -> list[Deed]:
     """Return what was done since an instant, in order; none when an earlier version wrote the file."""
     with _reading(state) as db:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processors.pure import baseline, channels, expected, schedule
+from processors.pure import baseline, channels, expected, schedule, yearly
 from processors.pure.baseline import FORGET
 from processors.pure.channels import CHANNELS, Chart, Today
 from processors.pure.detector_state import DetectorState, Drivers
@@ -68,7 +68,7 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
     before = state.memory
     means, past = _classify(before, state, day, kw, taught.bins)
     days, valid_days, first, known, charts, copies, shape = before[:7]
-    valid_days, left = valid_days + 1, None
+    valid_days, left, year = valid_days + 1, None, before.yearly
     if known is None:
         days, shape = (*days, past)[-schedule.SCHEDULE_DAYS :], _shaped(shape, past, state.scatter)
     else:
@@ -79,7 +79,9 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
         if not state.events and all(chart.calm for chart in charts):
             shape = _shaped(shape, past, state.scatter)
         copies = with_copy(copies, past.ordinal, charts, moved=False)
-    learned = (known, charts, copies, shape, taught.profile, taught.usual, *means, before.readiness, before.false_alarms)
+        if past.day_class == day.day_class:
+            year = yearly.learned(year, past.ordinal, past.z, past.ys, known)
+    learned = (known, charts, copies, shape, taught.profile, taught.usual, *means, before.readiness, before.false_alarms, year)
     memory = _new(Memory, (days, valid_days, first or past.ordinal, *learned))
     if known is None:
         memory = _begin(memory, settings)
@@ -150,11 +152,12 @@ def _begin(memory: Memory, settings: Settings) -> Memory:
     learned = schedule.learn([pair for day in memory.days for pair in day.pairs()], settings.off_bins)
     if learned.level <= LEAST_LEVEL:
         return memory
-    charts, days, forget = memory.charts, [], _forgetting(memory.valid_days)
+    charts, days, forget, year = memory.charts, [], _forgetting(memory.valid_days), memory.yearly
     for past in memory.days:
         charts, shown = _observe(charts, past, learned, forget=forget, active=False)
         days.append(shown)
-    return memory._replace(schedule=learned, charts=charts, days=tuple(days)).noted(days[-1].ordinal, moved=True)
+        year = yearly.learned(year, shown.ordinal, shown.z, shown.ys, learned)
+    return memory._replace(schedule=learned, charts=charts, days=tuple(days), yearly=year).noted(days[-1].ordinal, moved=True)
 
 
 def _forgetting(valid_days: int) -> float:

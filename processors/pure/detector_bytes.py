@@ -29,8 +29,9 @@ from processors.pure.ledger import Event, Sums
 from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
+from processors.pure.yearly import Yearly
 
-VERSION, OLDEST = 9, 9
+VERSION, OLDEST = 10, 10
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
@@ -156,6 +157,7 @@ _CODEC = Codec(
         Calm,
         Event,
         Sums,
+        Yearly,
     ),
     {
         Past: Packing(_pack_past, _unpack_past),

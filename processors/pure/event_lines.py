@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from driftwatt.alerts import Range, alert_id
 from processors.pure.appraise import AlertContext, appraise
-from processors.pure.outputs import Advice, DataFinding, Output, Readiness, WasteFinding
+from processors.pure.outputs import Advice, DataFinding, Output, Readiness, SinceLastYear, WasteFinding
+from processors.pure.price import TariffBook
+from processors.pure.year_on_year import cost_per_month, kwh_per_month
 
 Line = dict[str, Any]
 
@@ -48,7 +50,7 @@ def text(line: Line) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def line_of(output: Output, context: AlertContext) -> Line | None:
+def line_of(output: Output | SinceLastYear, context: AlertContext) -> Line | None:
     """Return the line of an output, None for what has none. `context` prices waste."""
     if isinstance(output, WasteFinding):
         return _waste(output, context)
@@ -58,6 +60,8 @@ def line_of(output: Output, context: AlertContext) -> Line | None:
         return {**head, "meter": output.meter, "at": iso(output.at_ms), "since": iso(output.since_ms), **({"detail": more} if more else {})}
     if isinstance(output, Readiness):
         return _readiness(output)
+    if isinstance(output, SinceLastYear):
+        return {"type": "yearly", "meter": output.meter, "at": iso(output.at_ms), **yearly_fields(output, context.tariff)}
     if isinstance(output, Advice):
         head = {"type": "advice", "meter": output.meter, "at": iso(output.at_ms), "since": iso(output.since_ms)}
         return {**head, "actual_kw": rounded(output.actual_kw), "expected_kw": rounded(output.expected_kw)}
@@ -74,6 +78,24 @@ def _readiness(told: Readiness) -> Line:
     line["cv_rmse"] = None if told.cv_rmse is None else rounded(told.cv_rmse)
     line["nmbe"] = None if told.nmbe is None else rounded(told.nmbe)
     return line | ({"missing": told.missing} if told.missing else {})
+
+
+def yearly_fields(found: SinceLastYear, tariff: TariffBook | None) -> Line:
+    """Return the comparison with the first year as plain fields; `from` to `year_to` are local days, both ends included."""
+    spans = {"from": found.first, "to": found.last, "year_from": found.year_first, "year_to": found.year_last}
+    line: Line = {name: date.fromordinal(ordinal).isoformat() for name, ordinal in spans.items()}
+    line |= {"days": found.days, "expected_kw": rounded(found.total.expected_kw)}
+    line |= _banded("delta_kw", found.total.kw) | _banded("kwh_per_month", kwh_per_month(found))
+    money = cost_per_month(found, tariff)
+    if money is not None:
+        amount, cost = money
+        line["cost_per_month"] = {**_range(amount), "currency": cost.currency, "tariff": ", ".join(cost.versions)}
+    parts = [{"channel": each.channel, "expected_kw": rounded(each.expected_kw), **_banded("delta_kw", each.kw)} for each in found.channels]
+    return line | {"channels": parts}
+
+
+def _banded(name: str, value: Range) -> dict[str, float]:
+    return {name: rounded(value.value), f"{name}_lo": rounded(value.low), f"{name}_hi": rounded(value.high)}
 
 
 def _waste(found: WasteFinding, context: AlertContext) -> Line:

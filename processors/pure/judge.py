@@ -23,6 +23,7 @@ from processors.pure.commit import Commit, Kept
 from processors.pure.detector import DetectorState
 from processors.pure.drivers import Drivers
 from processors.pure.maintenance import Maintenance, policy_with
+from processors.pure.memory import Memory
 from processors.pure.outputs import Output
 from processors.pure.parts import Parts
 from processors.pure.past import NEWEST, TOLD, facts_of, plan_of, with_facts
@@ -220,6 +221,10 @@ class Judge:
         """Take a person's answer. Raises as `answering.tried` does."""
         self._change(alerts.settled(tried(self.book, answer), self.context, answer.at_ms), products)
         return self.book[answer.alert]
+
+    def memory(self, meter: str) -> Memory | None:
+        """Return what detection remembers of a meter, None of one that was never heard."""
+        return self.states[meter].detector.memory if meter in self.states else None
 
     def parts(self) -> dict[tuple[str, str], bytes]:
         """Return the parts of engine states that changed since they were last asked for, by (meter, name)."""

@@ -17,6 +17,7 @@ from processors.pure.fast import Usual
 from processors.pure.gate import Profile
 from processors.pure.hours import HOUR_MS, DayClass, places_of
 from processors.pure.schedule import Schedule
+from processors.pure.yearly import Yearly
 
 DAYS = 60
 """So many past valid days are kept."""
@@ -86,7 +87,8 @@ class Memory(NamedTuple):
     `copies` the baselines of earlier weeks. `shape` is the calm week, `profile` the gate's, `usual` that of the
     fast test. `work` and `off` are the means of working and free days in kW with their weights' counts;
     `production` the mean of the driver over the learning period with its count of days; `weather` the last known
-    CDD/10 and HDD/10. `readiness` is the state last told. `false_alarms` counts dismissed events.
+    CDD/10 and HDD/10. `readiness` is the state last told. `false_alarms` counts dismissed events. `yearly`
+    is the reference of the first twelve months.
     """
 
     days: tuple[Past, ...] = ()
@@ -107,6 +109,7 @@ class Memory(NamedTuple):
     weather: tuple[float, float] = (0.0, 0.0)
     readiness: str = ""
     false_alarms: int = 0
+    yearly: Yearly = Yearly()
 
     @property
     def means(self) -> Means:

@@ -122,4 +122,36 @@ class Advice:
     expected_kw: float
 
 
+class ChannelChange(NamedTuple):
+    """How a channel stands beside the first year, in kW: the change with its 90 % band, and what that year would expect."""
+
+    channel: Channel
+    kw: Range
+    expected_kw: float
+
+
+@dataclass(frozen=True, slots=True)
+class SinceLastYear:
+    """A meter's last days beside its first twelve months. `first` to `year_last` are ordinals of local days, both ends included.
+
+    `days` of the compared ones are valid; `used` has their hours (start ms, kWh), which tell what a kWh cost. The last of
+    `channels` is `tot`.
+    """
+
+    meter: str
+    at_ms: int
+    first: int
+    last: int
+    days: int
+    year_first: int
+    year_last: int
+    channels: tuple[ChannelChange, ...]
+    used: Sequence[tuple[int, float]] = ()
+
+    @property
+    def total(self) -> ChannelChange:
+        """The change of the mean power."""
+        return self.channels[-1]
+
+
 Output = IntervalEnergy | ExpectedPower | WasteFinding | DataFinding | Readiness | Advice

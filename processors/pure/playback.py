@@ -12,19 +12,21 @@ from datetime import date
 from typing import cast
 
 from driftwatt.errors import WireError
-from processors.pure import detector, waste
+from processors.pure import detector, waste, year_on_year
 from processors.pure.codec import Codec
 from processors.pure.csv_rows import HOUR_MS, Row, RowError, Unit
 from processors.pure.detector import Answer, DetectorState
 from processors.pure.event_lines import event_id
 from processors.pure.hours import DOUBTFUL, DayClass, SiteCalendar
-from processors.pure.outputs import Channel, DataFinding, ExpectedPower, Output, Readiness, WasteFinding
+from processors.pure.memory import Memory
+from processors.pure.outputs import Channel, DataFinding, ExpectedPower, Output, Readiness, SinceLastYear, WasteFinding
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
 EPISODE_MS = 24 * HOUR_MS
 DAY_MS = 24 * HOUR_MS
 ANSWERS: tuple[Answer, ...] = ("known", "new_normal", "dismissed", "fixed")
+Said = Output | SinceLastYear
 Due = tuple[int, str, int, str]
 """An answer to come: instant, channel and beginning of the event, answer."""
 
@@ -106,7 +108,7 @@ class Playback:
         """Say how long an interval is, before the first row."""
         self.kept.step_ms = step_ms
 
-    def take(self, rows: Iterable[Row]) -> Iterator[Output]:
+    def take(self, rows: Iterable[Row]) -> Iterator[Said]:
         """Play rows in ascending order and yield what is said. Raises RowError for one that goes back in time."""
         kept = self.kept
         held = kept.held
@@ -127,11 +129,13 @@ class Playback:
                     continue
             kept.held = held = row
 
-    def finish(self) -> Iterator[Output]:
+    def finish(self) -> Iterator[Said]:
         """Play the last row and close what is open: the data end here."""
         if self.kept.held is not None:
             yield from self._play(self.kept.held, None)
         at_ms, state = self.kept.last_ms, self.detector
+        if compared := year_on_year.since_last_year(state.memory, self.rules.settings.meter, at_ms):
+            yield compared
         for event in state.events:
             scene = Scene(state.memory, self.rules.settings, at_ms)
             yield waste.finding(event, "closed", scene, reason="end_of_data")
@@ -157,7 +161,7 @@ class Playback:
             yield DataFinding(self.rules.settings.meter, "opened", "duplicate", at_ms, row.start_ms, {"line": float(row.line)})
         self.kept.repeated = ((self.kept.repeated or (row.start_ms,))[0], row.start_ms)
 
-    def _play(self, row: Row, next_ms: int | None) -> Sequence[Output]:
+    def _play(self, row: Row, next_ms: int | None) -> Sequence[Said]:
         """Play one row; the interval ends where the next one begins, if that is earlier."""
         kept, rules = self.kept, self.rules
         _, start_ms, value, temperature, production, holiday, quality = row
@@ -166,7 +170,8 @@ class Playback:
         end_ms = start_ms + kept.step_ms
         if next_ms is not None and next_ms < end_ms:
             end_ms = next_ms
-        told = self._answers(end_ms) if kept.due else []
+        told: list[Said] = self._answers(end_ms) if kept.due else []
+        memory = self.detector.memory
         kwh = value if rules.unit == "kwh" else value * (end_ms - start_ms) / HOUR_MS
         settings = self._holiday() if holiday else rules.settings
         believed = None if quality & DOUBTFUL else kwh
@@ -182,7 +187,17 @@ class Playback:
             kept.repeated = ()
         if said:
             told += self._heard(said)
+        if self.detector.memory is not memory:
+            told += self._month(memory, end_ms)
         return told
+
+    def _month(self, before: Memory, at_ms: int) -> Iterator[SinceLastYear]:
+        """Compare with last year when a day begins another month."""
+        memory = self.detector.memory
+        last = year_on_year.month_over(memory) if memory.days is not before.days else None
+        found = year_on_year.since_last_year(memory, self.rules.settings.meter, at_ms, last) if last else None
+        if found:
+            yield found
 
     def _heard(self, said: Iterable[Output]) -> Iterator[Output]:
         for output in said:
@@ -204,9 +219,9 @@ class Playback:
             given.append((opened.at_ms + self.rules.auto_ms, "known"))
         return [(at_ms, opened.channel, opened.since_ms, what) for at_ms, what in given]
 
-    def _answers(self, before_ms: int) -> list[Output]:
+    def _answers(self, before_ms: int) -> list[Said]:
         """Give the answers that are due before the end of the next interval."""
-        told: list[Output] = []
+        told: list[Said] = []
         while self.kept.due and self.kept.due[0][0] < before_ms:
             (at_ms, channel, since_ms, what), *rest = self.kept.due
             self.kept.due = tuple(rest)

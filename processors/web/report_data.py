@@ -7,8 +7,10 @@ from typing import Any
 from driftwatt.alerts import Alert, Range
 from driftwatt.clock import rfc3339
 from processors.pure import monthly, savings
+from processors.pure.event_lines import yearly_fields
 from processors.pure.monthly import Account
 from processors.view import PlantView
+from processors.web import last_year
 from processors.web.report_rows import Month
 
 
@@ -23,7 +25,10 @@ def document(view: PlantView, month: Month) -> dict[str, Any]:
         "currency": view.tariff.currency if view.tariff else "",
         "expected_kwh": month.expected_kwh,
         "total": _account(month.plant, month) | {"peaks": _peaks(month.plant), "by_shift": _parts(month.plant.by_shift)},
-        "meters": [{"meter": meter, **_account(each, month)} for meter, each in month.meters.items()],
+        "meters": [
+            {"meter": meter, **_account(each, month), "since_last_year": _last_year(view, meter, month)}
+            for meter, each in month.meters.items()
+        ],
         "waste_kwh": sum(each.excess_kwh.value for each in monthly.counted(month.alerts) if each.excess_kwh),
         "waste": [_waste(each) for each in month.alerts],
     }
@@ -39,6 +44,11 @@ def _account(account: Account, month: Month) -> dict[str, Any]:
         "coverage": account.coverage(month.elapsed_s),
         "estimated_kwh": account.estimated_kwh,
     }
+
+
+def _last_year(view: PlantView, meter: str, month: Month) -> dict[str, Any] | None:
+    found = last_year.of(view, meter, month.until_ms)
+    return yearly_fields(found, view.tariff) if found else None
 
 
 def _parts(table: dict[str, tuple[float, float]]) -> dict[str, dict[str, float]]:

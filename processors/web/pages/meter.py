@@ -16,7 +16,7 @@ from driftwatt.alerts import Alert
 from driftwatt.clock import rfc3339
 from processors.pure.calendar import day_start_ms, local
 from processors.view import DAY_MS, PlantView, Span
-from processors.web import alert_text, charts, comparison, heat, specific
+from processors.web import alert_text, charts, comparison, heat, last_year, specific
 from processors.web.figures import open_alerts
 from processors.web.meter_figures import electric_head, electrical, five
 from processors.web.site import Site
@@ -95,6 +95,7 @@ async def meter(request: Request) -> Response:
         compare_now=comparison.name(view, text, against),
         table=_table(span, text),
         specific=await specific.line(view, text, choice.meter.id, choice.start_ms, choice.end_ms),
+        last_year=last_year.sentence(view, text, choice.meter.id),
         electric=electrical(now.reading if now else None, text, view),
         electric_head=electric_head(now.reading if now else None, text),
         csv=f"/meters/{choice.meter.id}/day.csv?range={choice.range}&day={choice.first + timedelta(days=RANGES[choice.range] - 1)}",

@@ -17,7 +17,7 @@ from processors.pure import monthly
 from processors.pure.calendar import day_start_ms, local
 from processors.pure.monthly import PERIODS, Account
 from processors.view import PlantView
-from processors.web import alert_text, report_rows, specific
+from processors.web import alert_text, last_year, report_rows, specific
 from processors.web.report_rows import Month
 from processors.web.site import Site
 from processors.web.text import NONE, Text
@@ -124,6 +124,7 @@ async def content(view: PlantView, text: Text, month: Month) -> dict[str, Any]:
         "waste": report_rows.waste(view, text, month, view.now_ms()),
         "quality": report_rows.quality(view, text, month),
         "specific": await _specific(view, text, month),
+        "last_year": last_year.rows(view, text, month.until_ms),
         "sign": text.words["rep.sign"].split(" / "),
     }
 
