@@ -51,7 +51,7 @@ def test_many_meters_fold_and_the_wasting_one_stays(browser: Any, width: int, he
 
 def test_a_meter_that_goes_wrong_comes_out_of_its_fold(browser: Any) -> None:  # noqa: F811
     with PaperPage() as page:
-        tab = opened(browser, page, "/?wall=1", width=1920, height=1020)
+        tab = opened(browser, page, "/?wall=1", width=1610, height=1002)
         until(tab, FITS)
         hidden = "document.querySelector('.areas .tile[hidden]')"
         until(tab, f"!!{hidden}")

@@ -540,7 +540,7 @@ def test_the_monthly_report_adds_up_and_downloads() -> None:
         assert "Energy report 10/2026" in text
         assert "37 ± 8 kWh/day" in text
         assert "unconfirmed: hours vn-963-2026" in text
-        assert "goes on" not in text, "November's waste is not October's"
+        assert "– now" not in text, "November's waste is not October's"
         rows = [line.split(",") for line in page.ask("/reports/2026-10.csv").text.splitlines()]
         table = {row[1]: row for row in rows[1:] if row[0] == "meter"}
         assert set(table) == set(METERS)
@@ -548,7 +548,7 @@ def test_the_monthly_report_adds_up_and_downloads() -> None:
         assert kwh == pytest.approx(sum(parts), abs=0.01)
         assert f"{kwh:,.0f}" in text
         assert [row[1] for row in rows if row[0] == "waste"] == [repaired_alert().id]
-        assert "goes on" in page.ask("/reports?lang=en").text
+        assert "– now" in page.ask("/reports?lang=en").text
 
 
 def test_an_event_of_the_site_lists_its_meters_and_a_hidden_alert_says_what_explains_it() -> None:

@@ -40,7 +40,7 @@ def test_a_night_is_named_by_its_two_days_and_waste_of_unknown_hour_by_its_day()
 
 def test_energy_that_is_not_power_times_hours_is_told_to_be_a_mean_of_calendar_days() -> None:
     alert = replace(compressor_alert(), pattern="running_hours", actual_kw=97.2, expected_kw=84.0, per_day={"kwh": 165, "hours": 16.0})
-    assert alert_text.day_sum(EN, alert) == "≈ 165\u00a0kWh a day, mean of all calendar days"
+    assert alert_text.day_sum(EN, alert) == "≈ 165\u00a0kWh a calendar day"
     with PaperPage(alerts=[alert]) as page:
         told = read(page, f"/alerts/{alert.id}?lang=en")
         assert "about 16 h on a day with waste. Spread over all calendar days: 165 kWh a day." in told
