@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,7 +102,8 @@ class PlantMeter(Strict):
     """A metering point of the plant. An incomer is a meter that no other feeds.
 
     `source` says what stands behind it, for the page: `measured`, `simulated` or `recorded`.
-    `calendar` overrides the plant's for this meter.
+    `calendar` overrides the plant's for this meter. `learn_from` is a local date: what the meter drew before was another
+    life, and detection learns anew from then on.
     """
 
     id: Id
@@ -117,6 +118,7 @@ class PlantMeter(Strict):
     feeds: tuple[Id, ...] = ()
     drivers: tuple[Id, ...] = ()
     calendar: str | None = None
+    learn_from: date | None = None
     source: Literal["measured", "simulated", "recorded"] = "measured"
     source_note: str = ""
 

@@ -50,7 +50,9 @@ def policies(plant: PlantFile, folder: Path, *, now_ms: int) -> dict[str, MeterP
     for meter in plant.meter:
         table = tables[meter.calendar or plant.calendar.use]
         calendar = day_calendar(table, plant.calendar.closed, meter.id, zone, years=years)
-        out[meter.id] = replace(_policy(plant.plant.id, meter, calendar, tariff, factors), drivers=_driven(plant, meter, driven))
+        policy, mine = _policy(plant.plant.id, meter, calendar, tariff, factors), _driven(plant, meter, driven)
+        named = mine is not None and mine.temperature is not None, mine is not None and mine.production is not None
+        out[meter.id] = replace(policy, settings=replace(policy.settings, drivers=named), drivers=mine)
     return out
 
 
@@ -98,7 +100,7 @@ def _policy(site: str, meter: PlantMeter, calendar: DayCalendar, tariff: TariffB
         site=site,
         zone=calendar.zone,
         calendar=calendar,
-        settings=Settings(meter.id, calendar.zone, calendar),
+        settings=Settings(meter.id, calendar.zone, calendar, learn_from=meter.learn_from.toordinal() if meter.learn_from else 0),
         tariff=tariff,
         factors=factors,
         ct_ratio=meter.ct_ratio,

@@ -145,7 +145,8 @@ def _on_data(book: AlertBook, finding: DataFinding, context: AlertContext) -> Ch
     identity = alert_id(context.plant, finding.meter, finding.reason, finding.since_ms)
     alert = book.get(identity)
     if finding.state == "closed":
-        return _change(book, [_gone(alert, finding.at_ms, "resolved")]) if alert and alert.state in OPEN else Change(book)
+        why = str(finding.detail.get("reason", "resolved"))
+        return _change(book, [_gone(alert, finding.at_ms, why)]) if alert and alert.state in OPEN else Change(book)
     if alert is not None:
         return Change(book)
     alert = _blank("data", finding.meter, finding.reason, since_ms=finding.since_ms, at_ms=finding.at_ms, context=context)

@@ -101,6 +101,22 @@ def learn(ridge: Ridge, z: Sequence[float], products: Pairs, y: float, *, weight
     return _new(Ridge, (tuple(a), b, solve(a, b), n + 1))
 
 
+def with_production(ridge: Ridge) -> Ridge:
+    """Return the baseline with all its days as days of P/100 = 1 and its memory shortened: the rows of production are those of the level.
+
+    >>> z, before = (1.0, 0, 0, 0, 0, 0, 0), Ridge()
+    >>> for _ in range(50): before = learn(before, z, pairs(z), 3.0, weight=1.0, forget=1.0)
+    >>> round(dot(with_production(before).theta, (1.0, 0, 0, 0, 0, 0, 1.0)), 3)
+    3.0
+    """
+    if not ridge.n:
+        return ridge
+    row = [ridge.a[place] if place < len(ridge.a) else 0.0 for place in _COLUMN[:-1]]
+    whole = (*ridge.a[: _COLUMN[-1]], *(0.0,) * (_COLUMN[-1] - len(ridge.a)), *row, row[0])
+    a, b = tuple(REBASE_KEEP * each for each in whole), tuple(REBASE_KEEP * each for each in (*ridge.b[:-1], ridge.b[0]))
+    return Ridge(a, b, solve(a, b), ridge.n)
+
+
 def shift_level(ridge: Ridge, m: float) -> Ridge:
     """Return the baseline lifted by `m` with its memory shortened: b ← b + A[:,0]·m, then (A, b) ← 0.3 (A, b).
 

@@ -11,26 +11,26 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from processors.pure import baseline, channels, expected, schedule, yearly
+from processors.pure import baseline, channels, expected, heard, schedule, yearly
 from processors.pure.baseline import FORGET
 from processors.pure.channels import CHANNELS, Chart, Today
-from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.detector_state import DetectorState
 from processors.pure.fast import Usual
 from processors.pure.gate import Profile
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
 from processors.pure.ledger import Event
 from processors.pure.memory import DAYS, Means, Memory, Past, with_copy
-from processors.pure.robust import median, single
+from processors.pure.robust import median
 from processors.pure.schedule import Schedule
 from processors.pure.settings import Settings
 
 LEARNING_DAYS = 28
 CLOSURE_SHARE = 0.35
-BALANCE_COOL, BALANCE_HEAT = 17.0, 15.0
 _WORK_WEIGHT, _OFF_WEIGHT = 1 / 20, 1 / 8
 LEAST_LEVEL = 1e-9
 """A meter that draws less, in kW, has drawn nothing: it has no scale."""
-MOST_PRODUCTION = 1e6
+IDLE_SHARE, IDLE_DAYS = 0.2, 3
+"""A day of the first fortnight is idle below that share of its busiest; so many idle days before the first with a load are not learned."""
 _NONE = array("f")
 _new = tuple.__new__
 _TOT = CHANNELS.index("tot")
@@ -67,10 +67,16 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
     """
     before = state.memory
     means, past = _classify(before, state, day, kw, taught.bins)
+    drivers = means[-1]
+    if drivers.productions and not before.heard.productions:
+        before = _with_production(before)
     days, valid_days, first, known, charts, copies, shape = before[:7]
     valid_days, left, year = valid_days + 1, None, before.yearly
+    if (drivers.cold or drivers.idle) and not drivers.known(named=settings.drivers is not None):
+        return _unjudged(before, means, past, taught)
     if known is None:
-        days, shape = (*days, past)[-schedule.SCHEDULE_DAYS :], _shaped(shape, past, state.scatter)
+        days, shape = _with_load((*days, past)[-schedule.SCHEDULE_DAYS :]), _shaped(shape, past, state.scatter)
+        valid_days, first = len(days), days[0].ordinal
     else:
         charts, past = _observe(charts, past, known, forget=_forgetting(valid_days), active=valid_days > LEARNING_DAYS)
         if len(days) >= DAYS:
@@ -81,13 +87,22 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
         copies = with_copy(copies, past.ordinal, charts, moved=False)
         if past.day_class == day.day_class:
             year = yearly.learned(year, past.ordinal, past.z, past.ys, known)
-    learned = (known, charts, copies, shape, taught.profile, taught.usual, *means, before.readiness, before.false_alarms, year)
-    memory = _new(Memory, (days, valid_days, first or past.ordinal, *learned))
+    learned = (known, charts, copies, shape, taught.profile, taught.usual, *means)
+    rest = (before.readiness, before.false_alarms, year, before.unfit)
+    memory = _new(Memory, (days, valid_days, first or past.ordinal, *learned, *rest))
     if known is None:
-        memory = _begin(memory, settings)
+        memory = scheduled(memory, settings)
     elif down := [c for c, chart in enumerate(charts) if channels.fallen(chart)]:
         memory = _follow_savings(memory, down).noted(past.ordinal, moved=True)
     return _new(Closed, (memory, past, left))
+
+
+def no_load(memory: Memory) -> str:
+    """Return why a meter has nothing to learn a schedule from: `load` as it draws nothing, `sign` as it runs backwards, or nothing."""
+    if memory.schedule is not None or not memory.days:
+        return ""
+    least, most = min(min(day.kw) for day in memory.days), max(max(day.kw) for day in memory.days)
+    return "" if most > LEAST_LEVEL else "sign" if least < -LEAST_LEVEL else "load"
 
 
 def valid_share(memory: Memory, today: int) -> float:
@@ -99,7 +114,7 @@ def valid_share(memory: Memory, today: int) -> float:
 
 def outlook(memory: Memory, day: Day) -> tuple[float, ...]:
     """Return the regressors that a day ahead is expected to have: its class, the last weather, usual production."""
-    return regressors(day.day_class, (*memory.weather, 1.0 if memory.productions else 0.0))
+    return regressors(day.day_class, memory.heard.usual)
 
 
 def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, ...]:
@@ -114,7 +129,7 @@ def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, 
 def _classify(memory: Memory, state: DetectorState, day: Day, kw: array[float], bins: bytes) -> tuple[Means, Past]:
     """Return the slow means moved on, and the day with class, group and regressors."""
     drivers, mean, (clock, day_class, *_) = state.drivers, sum(kw) / len(kw), day
-    work, works, off, offs, made, mades, weather = memory.means
+    work, works, off, offs, told = memory.means
     if day_class in _WORKING:
         if works >= _CLOSURE_FROM and offs >= 1 and work > off and mean < off + CLOSURE_SHARE * (work - off):
             day_class = "off"
@@ -125,27 +140,43 @@ def _classify(memory: Memory, state: DetectorState, day: Day, kw: array[float], 
     elif day_class == "off":
         offs += 1
         off += max(_OFF_WEIGHT, 1 / offs) * (mean - off)
-    if drivers.temperatures:
-        outside = drivers.temperature / drivers.temperatures
-        weather = (single(max(0.0, outside - BALANCE_COOL) / 10), single(max(0.0, BALANCE_HEAT - outside) / 10))
-    production = 1.0 if mades else 0.0
-    if drivers.productions:
-        made, mades, production = _produced(drivers, made, mades, learning=memory.valid_days < LEARNING_DAYS)
-    z = regressors(day_class, (*weather, production))
+    driven = (0.0, 0.0, 0.0)
+    if told != heard.UNHEARD or drivers != heard.NOTHING:
+        told, driven = heard.take(told, drivers, free=day_class == "off")
+    z = regressors(day_class, driven)
     past = _new(Past, (clock.ordinal, clock.start_ms, day_class, z, state.at, bins, kw, (), _NONE))
-    return (work, works, off, offs, made, mades, weather), past
+    return (work, works, off, offs, told), past
 
 
-def _produced(day: Drivers, made: float, mades: int, *, learning: bool) -> tuple[float, int, float]:
-    """Return the mean of the driver over the learning period with its count of days, and P/100: the mean of the day by it."""
-    mean = day.production / day.productions
-    if learning:
-        mades += 1
-        made += (mean - made) / mades
-    return made, mades, single(min(mean / made, MOST_PRODUCTION)) if made > 0 else 0.0
+def _with_production(memory: Memory) -> Memory:
+    """Return the memory with all days so far as days of usual production: nobody counted, and the driver's term begins from there."""
+    days = tuple(day._replace(z=(*day.z[:-1], 1.0)) for day in memory.days)
+    charts = tuple(chart._replace(ridge=baseline.with_production(chart.ridge)) for chart in memory.charts)
+    return memory._replace(days=days, charts=charts)
 
 
-def _begin(memory: Memory, settings: Settings) -> Memory:
+def _unjudged(memory: Memory, means: Means, past: Past, taught: Taught) -> Closed:
+    """Take a day that nobody can judge, as what drives the load is not known: it is remembered, and teaches its hours alone."""
+    days, left = memory.days, None
+    if memory.schedule is not None:
+        left = days[0] if len(days) >= DAYS else None
+        days = (*days[1 - DAYS :], past)
+    work, works, off, offs, told = means
+    slow = memory._replace(days=days, work=work, works=works, off=off, offs=offs, heard=told)
+    return Closed(slow._replace(profile=taught.profile, usual=taught.usual), past, left)
+
+
+def _with_load(days: tuple[Past, ...]) -> tuple[Past, ...]:
+    """Return the days to learn the schedule from without three or more idle ones before the first with a load: the machine comes later."""
+    means = [sum(day.kw) / len(day.kw) for day in days]
+    least = max(LEAST_LEVEL, IDLE_SHARE * max(means))
+    idle = next((place for place, mean in enumerate(means) if mean > least), 0)
+    if means[idle] <= least:
+        return days[-IDLE_DAYS:]
+    return days[idle:] if idle >= IDLE_DAYS else days
+
+
+def scheduled(memory: Memory, settings: Settings) -> Memory:
     """Learn the schedule once enough days are buffered, and replay the buffer with the tests off."""
     if len(memory.days) < schedule.SCHEDULE_DAYS:
         return memory

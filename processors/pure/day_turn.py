@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from processors.pure import daily, expected, fast, gate, hours, readiness, waste
+from processors.pure import anew, daily, expected, fast, gate, hours, readiness, waste
 from processors.pure.baseline import dot
 from processors.pure.daily import Closed, Taught
-from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.detector_state import DetectorState
+from processors.pure.fast import CALM
 from processors.pure.gate import Gate
+from processors.pure.heard import Drivers
 from processors.pure.hours import EVEN, Day
 from processors.pure.ledger import TOT, Event
 from processors.pure.memory import Memory
@@ -17,6 +19,8 @@ from processors.pure.outputs import ExpectedPower, Output
 from processors.pure.settings import Settings
 from processors.pure.waste import Scene
 
+AWAY = "away"
+"""Kept as readiness while a driver is away: nothing is judged, and what is next is told."""
 _new = tuple.__new__
 _UNDRIVEN = Drivers()
 
@@ -38,7 +42,8 @@ def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) ->
     day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
     day = limited(day, left.gate, left.memory)
     quality, memory, events, outputs = left
-    state = _new(DetectorState, (state.seen_ms, 0, 0.0, 0, 0.0, day, 0, 0, (), (), _UNDRIVEN, quality, state.fast, memory, events))
+    test = state.fast if memory.first == state.memory.first else CALM  # what learned anew has another week
+    state = _new(DetectorState, (state.seen_ms, 0, 0.0, 0, 0.0, day, 0, 0, (), (), _UNDRIVEN, quality, test, memory, events))
     return state, (*outputs, *_ahead(state, day, settings)) if settings.band else outputs
 
 
@@ -78,19 +83,41 @@ def _judge(events: tuple[Event, ...], quality: Gate, closed: Closed, settings: S
     memory, past, left = closed
     if memory.usual is None and memory.schedule is not None and memory.schedule.known:
         memory = memory._replace(usual=fast.begin([pair for each in memory.days for pair in each.pairs()], memory.schedule.level))
-    if memory.valid_days == gate.LEARNING_DAYS:
+    if quality.highest is None and memory.valid_days >= gate.LEARNING_DAYS:
         quality = gate.learned(quality, [x for each in memory.days for x in each.kw])
+    why, since = anew.due(memory, past.ordinal, settings)
+    if why:
+        return learn_anew(events, quality, memory, (why, since), settings, at_ms)
     outputs: tuple[Output, ...] = ()
     share = daily.valid_share(memory, past.ordinal + 1)
-    if not readiness.settled(memory.readiness, memory.charts, memory.valid_days, share):
-        told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, share)
+    if away := memory.heard.away(named=settings.drivers is not None):
+        if memory.readiness != AWAY:
+            outputs = (readiness.without(settings.meter, at_ms, memory.valid_days, away),)
+            memory = memory._replace(readiness=AWAY)
+    elif not readiness.settled(memory.readiness, memory.charts, memory.valid_days, share):
+        told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, share, daily.no_load(memory))
         if told.state == "learning" or told.state != memory.readiness:
             outputs = (told,)
             memory = memory._replace(readiness=told.state)
+    unfit = memory.unfit + 1 if memory.readiness == "not_fit" and not events and not memory.charts[TOT].calm else 0
+    if unfit != memory.unfit:
+        memory = memory._replace(unfit=unfit)
     if not events and not waste.raised(memory, settings.threshold):
         return Over(quality, memory, events, outputs)
     step = waste.after_day(events, Scene(memory, settings, at_ms), past, left)
     return Over(quality, step.memory, step.events, (*outputs, *step.findings))
+
+
+def learn_anew(  # noqa: PLR0917 – what `_judge` has
+    events: tuple[Event, ...], quality: Gate, memory: Memory, due: tuple[anew.Reason, int], settings: Settings, at_ms: int
+) -> Over:
+    """Let a meter learn anew: what is open was measured against another life and closes."""
+    scene = Scene(memory, settings, at_ms)
+    closed = [waste.finding(event, "closed", scene, reason="learned_anew") for event in events]
+    reason, since = due
+    fresh, quality = anew.begin(memory, quality, since, settings)
+    told = readiness.anew(settings.meter, at_ms, fresh.valid_days, reason)
+    return Over(quality, fresh._replace(readiness="learning"), (), (*closed, told))
 
 
 def _ahead(state: DetectorState, day: Day, settings: Settings) -> tuple[ExpectedPower, ...]:

@@ -13,10 +13,11 @@ from typing import Literal
 from processors.pure import channels, daily, day_turn, fast, gate, waste
 from processors.pure.baseline import dot
 from processors.pure.detector_bytes import dump, load
-from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.detector_state import DetectorState
 from processors.pure.fast import CALM, Fast
+from processors.pure.heard import Drivers
 from processors.pure.hours import DOUBTFUL, HOUR_MS, LEAST_MS, MIN_COVERAGE, SiteCalendar
-from processors.pure.ledger import OFF, Event
+from processors.pure.ledger import OFF, TOT, Event
 from processors.pure.memory import Memory
 from processors.pure.outputs import Advice, Channel, IntervalEnergy, Output
 from processors.pure.robust import median
@@ -34,6 +35,8 @@ _EVEN_HOUR = 1e-12
 """Share of kW²: what rounding makes of an hour of one interval."""
 _SAME = 2e-9
 """Two hours that differ by less may be repeats: the gate decides."""
+ANOTHER_LOAD = 2.0
+"""A new normal of so many times what was expected is another load: nothing of what was learned holds for it."""
 _new = tuple.__new__
 _WORTH_MENTION = fast.ADVICE_SCORE * fast.DIVISOR
 
@@ -229,14 +232,19 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     """Take a person's answer to the open event of `channel` since `since_ms`.
 
     `known`: it is waste and goes on counting, the charts are ready for the next change. `new_normal` and
-    `dismissed` close it, `fixed` closes it at `at_ms`: charts that had followed the waste since `known` go back to the reference
-    before it, so that the same waste is found when it comes back. An event that is not open changes nothing.
+    `dismissed` close it, a new normal of twice what was expected makes the meter learn anew, `fixed` closes it at `at_ms`:
+    charts that had followed the waste since `known` go back to the reference before it, so that the same waste is found when it
+    comes back. An event that is not open changes nothing.
     """
     memory = state.memory
     event = next((each for each in state.events if each.channel == channel and each.since_ms == since_ms), None)
     if event is None or memory.schedule is None or not memory.days:
         return state, ()
     said = waste.finding(event, "answered" if what == "known" else "closed", Scene(memory, settings, at_ms), reason=what)
+    total = event.sums[TOT]
+    if what == "new_normal" and total.y >= ANOTHER_LOAD * total.clean:
+        rest = state._replace(events=tuple(each for each in state.events if each is not event))
+        return _learn_anew(rest, event.since, said, settings, at_ms)
     if what == "fixed":
         charts = tuple(channels.quiet(chart) for chart in (daily.mended(memory, event) if event.answered else memory.charts))
     else:
@@ -252,6 +260,15 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
         memory = memory._replace(usual=memory.usual.forgiven({} if what == "fixed" else _lifted(event, memory)))
     day = day_turn.limited(state.day, day_turn.caught_up(state), memory) if state.day else None
     return state._replace(day=day, memory=memory, events=kept, fast=_forgiven(state.fast, memory)), (said,)
+
+
+def _learn_anew(state: DetectorState, since: int, said: Output, settings: Settings, at_ms: int) -> Told:
+    """Let a meter learn anew on the word of a person, from the days since an ordinal; what else is open closes."""
+    quality, memory, events, told = day_turn.learn_anew(
+        state.events, day_turn.caught_up(state), state.memory, ("answer", since), settings, at_ms
+    )
+    day = day_turn.limited(state.day, quality, memory) if state.day else None
+    return state._replace(day=day, behind=0, gate=quality, fast=CALM, memory=memory, events=events), (said, *told)
 
 
 def _forgiven(test: Fast, memory: Memory) -> Fast:

@@ -20,10 +20,11 @@ from processors.pure.channels import Chart
 from processors.pure.cholesky import TERMS, solve
 from processors.pure.codec import Codec, Packing, checksum
 from processors.pure.daily import regressors
-from processors.pure.detector_state import DetectorState, Drivers
+from processors.pure.detector_state import DetectorState
 from processors.pure.expected import Calm, Shape
 from processors.pure.fast import Fast, Usual
 from processors.pure.gate import Gate, Profile
+from processors.pure.heard import Drivers, Heard
 from processors.pure.hours import ROWS, Clock, Day, DayClass, places_of
 from processors.pure.ledger import Event, Sums
 from processors.pure.memory import Copy, Memory, Past
@@ -31,7 +32,7 @@ from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 from processors.pure.yearly import Yearly
 
-VERSION, OLDEST = 10, 10
+VERSION, OLDEST = 11, 11
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
@@ -146,6 +147,7 @@ _CODEC = Codec(
         Fast,
         Usual,
         Memory,
+        Heard,
         Past,
         Copy,
         Schedule,

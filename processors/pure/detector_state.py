@@ -6,21 +6,13 @@ from typing import NamedTuple
 
 from processors.pure.fast import CALM, Fast
 from processors.pure.gate import Gate
+from processors.pure.heard import Drivers
 from processors.pure.hours import HOUR_MS, LEAST_MS, Day, bins_of, places_of
 from processors.pure.ledger import Event
 from processors.pure.memory import Memory
 
 VALID_HOURS = 18
 """A local day counts from this many good hours on."""
-
-
-class Drivers(NamedTuple):
-    """Sums of the drivers over the intervals of a day, with their number of values: °C and units."""
-
-    temperature: float = 0.0
-    temperatures: int = 0
-    production: float = 0.0
-    productions: int = 0
 
 
 class DetectorState(NamedTuple):

@@ -1,7 +1,9 @@
 """The data-quality gate, before everything else: hours that are not to be believed teach and judge nothing.
 
 * jump: x < −0.02·x_max or x > 3·x_max; x_max is the 99.5 % quantile of the learning period, ratchets up by at
-  most 5 % per reading and decays by 1e-5 (missed rollover, reset, scaling).
+  most 5 % per reading and decays by 1e-5 (missed rollover, reset, scaling). A jump that lasts is a new level: 24 hours
+  or more that span four days within a week, upwards, no two of them alike, none ten times their median. x_max is learned from them
+  then, the alert closes as `new_level`, and ct rests (its limit is that of the life before).
 * stuck: the same value for max(6 h, 2 × the longest repeat of the learning period); so a coarse or often idle
   meter switches this test off by itself. Below 5 % of x_max it takes 24 h: the register of an idle machine counts
   in so few steps that equal hours are ordinary.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -30,6 +33,9 @@ EPISODE_MS = 24 * HOUR_MS
 STUCK_HOURS, IDLE_HOURS = 6, 24
 IDLE = 0.05
 CT_HOURS = 12
+NEW_MOST = 100
+NEW_HOURS, NEW_MS, NEW_WITHIN_MS, NEW_SPREAD = 24, 96 * HOUR_MS, 168 * HOUR_MS, 10
+"""A jump is a new level with so many hours, over so long a time, within such a time, and none so many times their median."""
 VISITED, SETTLED = 3, 10
 _SAME = 1e-9
 DECAY = 1 - 1e-5
@@ -66,7 +72,8 @@ class Gate(NamedTuple):
     """What the gate carries from hour to hour.
 
     `highest` x_max is None and `lowest` (2 % quantile) 0 while learning. `repeats` counts equal hours in a row;
-    `powers` and `bins` are those of the last 12 hours; `episodes` are open ones: reason, since, last seen.
+    `powers` and `bins` are those of the last 12 hours; `episodes` are open ones: reason, since, last seen. `jumps` are
+    the hours (start ms, kW) of a week that jumped, up to the last one that did.
     """
 
     highest: float | None = None
@@ -77,6 +84,7 @@ class Gate(NamedTuple):
     powers: tuple[float, ...] = ()
     bins: bytes = b""
     episodes: tuple[tuple[str, int, int], ...] = ()
+    jumps: tuple[tuple[int, float], ...] = ()
 
 
 def learned(gate: Gate, powers: Sequence[float]) -> Gate:
@@ -87,11 +95,11 @@ def learned(gate: Gate, powers: Sequence[float]) -> Gate:
 
 def caught_up(gate: Gate, kw: tuple[float, ...], bins: bytes) -> Gate:
     """Return the gate after plain hours, which it was not asked about: nothing repeats, x_max only decays."""
-    highest, lowest, _, _, longest, powers, seen, episodes = gate
+    highest, lowest, _, _, longest, powers, seen, episodes, jumps = gate
     if highest is None:
-        return Gate(None, lowest, kw[-1], 1, max(longest, 1), powers, seen, episodes)
+        return Gate(None, lowest, kw[-1], 1, max(longest, 1), powers, seen, episodes, jumps)
     powers, seen = (powers + kw)[-CT_HOURS:], (seen + bins)[-CT_HOURS:]
-    return _new(Gate, (highest * DECAY ** len(kw), lowest, kw[-1], 1, longest, powers, seen, episodes))
+    return _new(Gate, (highest * DECAY ** len(kw), lowest, kw[-1], 1, longest, powers, seen, episodes, jumps))
 
 
 def plain_between(gate: Gate) -> tuple[float, float]:
@@ -105,15 +113,17 @@ def step(  # noqa: PLR0917 – called for every hour of a history: places cost l
     gate: Gate, profile: Profile, kw: float, b: int, meter: str, start_ms: int, at_ms: int
 ) -> tuple[Gate, str, tuple[DataFinding, ...]]:
     """Judge one hour: (new gate, reason or "", findings). An hour with a reason is to be withheld."""
-    highest, lowest, last, repeats, longest, powers, seen, episodes = gate
+    highest, lowest, last, repeats, longest, powers, seen, episodes, jumps = gate
     repeats = repeats + 1 if kw == last or (last is not None and abs(kw - last) <= _SAME * abs(last)) else 1
     if highest is None:
         longest = max(repeats, longest)
-        return _new(Gate, (None, lowest, kw, repeats, longest, powers, seen, episodes)), "", ()
+        return _new(Gate, (None, lowest, kw, repeats, longest, powers, seen, episodes, jumps)), "", ()
     powers, seen = (*powers[1 - CT_HOURS :], kw), seen[1 - CT_HOURS :] + bytes([b])
     reason = ""
     if kw < -0.02 * highest or kw > 3 * highest:
-        reason = "jump"
+        reason, jumps = "jump", _jumped(jumps, start_ms, kw)
+        if _lasts(jumps):
+            return _new_level(gate, jumps, DataFinding(meter, "closed", "jump", at_ms, start_ms), repeats)
     elif repeats >= STUCK_HOURS and repeats >= max(STUCK_HOURS if kw > IDLE * highest else IDLE_HOURS, 2 * longest):
         reason = "stuck"
     elif sum(powers) < 0.75 * CT_HOURS * lowest and _ct(profile, powers, seen):
@@ -123,9 +133,36 @@ def step(  # noqa: PLR0917 – called for every hour of a history: places cost l
             highest = min(highest * 1.05, kw)
         highest *= DECAY
         if not episodes:
-            return _new(Gate, (highest, lowest, kw, repeats, longest, powers, seen, episodes)), "", ()
+            return _new(Gate, (highest, lowest, kw, repeats, longest, powers, seen, episodes, jumps)), "", ()
     episodes, findings = _episodes(episodes, DataFinding(meter, "opened", reason, at_ms, start_ms, {"kw": kw}))
-    return Gate(highest, lowest, kw, repeats, longest, powers, seen, episodes), reason, findings
+    return Gate(highest, lowest, kw, repeats, longest, powers, seen, episodes, jumps), reason, findings
+
+
+def _jumped(jumps: tuple[tuple[int, float], ...], start_ms: int, kw: float) -> tuple[tuple[int, float], ...]:
+    return (*(each for each in jumps[-NEW_MOST:] if start_ms - each[0] <= NEW_WITHIN_MS), (start_ms, kw))
+
+
+def _lasts(jumps: tuple[tuple[int, float], ...]) -> bool:
+    """Tell whether a jump is a level at which a load runs: for days, upwards, with values that vary but belong together."""
+    if len(jumps) < NEW_HOURS or jumps[-1][0] - jumps[0][0] < NEW_MS:
+        return False
+    powers = sorted(kw for _, kw in jumps)
+    varied = len(set(powers)) > len(powers) // 2
+    return varied and powers[0] > 0 and powers[-1] <= NEW_SPREAD * powers[len(powers) // 2]
+
+
+def _new_level(
+    gate: Gate, jumps: tuple[tuple[int, float], ...], closing: DataFinding, repeats: int
+) -> tuple[Gate, str, tuple[DataFinding, ...]]:
+    """Return the gate with the hours that jumped as its limits, and its open jump closed: this hour is believed."""
+    highest = quantile(sorted(kw for _, kw in jumps), 0.995)
+    told = tuple(
+        replace(closing, since_ms=since_ms, detail={"reason": "new_level", "kw": highest})
+        for reason, since_ms, _ in gate.episodes
+        if reason == "jump"
+    )
+    others = tuple(each for each in gate.episodes if each[0] != "jump")
+    return gate._replace(highest=highest, lowest=0.0, last=jumps[-1][1], repeats=repeats, episodes=others, jumps=()), "", told
 
 
 def _ct(profile: Profile, powers: Sequence[float], bins: bytes) -> bool:

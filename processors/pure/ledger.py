@@ -101,7 +101,9 @@ def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
 
 
 def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
-    """Return the event with one valid day more."""
+    """Return the event with one valid day more; one that no chart judged, as its drivers are not known, counts for nothing."""
+    if not day.ys:
+        return event
     sums, level, weekday = list(event.sums), event.level, day.weekday
     for c, y in enumerate(day.ys):
         if y is None:

@@ -15,6 +15,7 @@ from processors.pure.channels import CHANNELS, Chart, Seen
 from processors.pure.expected import Shape
 from processors.pure.fast import Usual
 from processors.pure.gate import Profile
+from processors.pure.heard import Heard
 from processors.pure.hours import HOUR_MS, DayClass, places_of
 from processors.pure.schedule import Schedule
 from processors.pure.yearly import Yearly
@@ -76,8 +77,8 @@ class Copy(NamedTuple):
     moved: bool = False
 
 
-Means = tuple[float, int, float, int, float, int, tuple[float, float]]
-"""The slow means of a Memory, `work` to `weather`."""
+Means = tuple[float, int, float, int, Heard]
+"""The slow means of a Memory, `work` to `heard`."""
 
 
 class Memory(NamedTuple):
@@ -85,10 +86,10 @@ class Memory(NamedTuple):
 
     `valid_days` counts all valid days ever, `first` is the ordinal of the first. `charts` has one per channel,
     `copies` the baselines of earlier weeks. `shape` is the calm week, `profile` the gate's, `usual` that of the
-    fast test. `work` and `off` are the means of working and free days in kW with their weights' counts;
-    `production` the mean of the driver over the learning period with its count of days; `weather` the last known
-    CDD/10 and HDD/10. `readiness` is the state last told. `false_alarms` counts dismissed events. `yearly`
-    is the reference of the first twelve months.
+    fast test. `work` and `off` are the means of working and free days in kW with their weights' counts, `heard` is what
+    its drivers said. `readiness` is the state last told. `false_alarms` counts dismissed events. `yearly`
+    is the reference of the first twelve months. `unfit` counts the valid days in a row on which the meter was not fit and its
+    total frozen.
     """
 
     days: tuple[Past, ...] = ()
@@ -104,17 +105,16 @@ class Memory(NamedTuple):
     works: int = 0
     off: float = 0.0
     offs: int = 0
-    production: float = 0.0
-    productions: int = 0
-    weather: tuple[float, float] = (0.0, 0.0)
+    heard: Heard = Heard()
     readiness: str = ""
     false_alarms: int = 0
     yearly: Yearly = Yearly()
+    unfit: int = 0
 
     @property
     def means(self) -> Means:
-        """All from `work` to `weather`."""
-        return self[9:16]
+        """All from `work` to `heard`."""
+        return self[9:14]
 
     def clean_before(self, ordinal: int) -> tuple[tuple[float, ...], ...]:
         """Return θ of every channel from the last copy made before a day: the clean reference of what began on it."""

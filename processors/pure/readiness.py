@@ -9,7 +9,7 @@ over the last calm days. The charts keep f = r − ℓ (channels.py), so r is ta
 | learning | fewer than 28 valid days | no waste events |
 | provisional | 28–90 valid days, or CV(RMSE) 0.30–1.0 | events, marked provisional, no money in totals |
 | ready | ≥ 90 valid days, CV(RMSE) ≤ 0.30, abs(NMBE) ≤ 0.10 | everything |
-| not_fit | CV(RMSE) > 1.0, or fewer than 70 % of the days valid | no waste events |
+| not_fit | CV(RMSE) > 1.0, fewer than 70 % of the days valid, or a driver away for more than 3 days | no waste events |
 
 Limits follow ASHRAE Guideline 14 in spirit (secondary sources); a claimed saving needs more than this.
 """
@@ -51,13 +51,25 @@ def _errors(sums: tuple[int, float, float], parameters: float, mean: float) -> t
     return math.sqrt(squares / freedom) / mean, total / (freedom * mean)
 
 
-def judge(meter: str, at_ms: int, charts: Sequence[Chart], valid_days: int, valid_share: float) -> Readiness:
-    """Return the readiness of a meter; `valid_share` is the share of recent days that were valid."""
+def judge(  # noqa: PLR0917 – what the close of a day has
+    meter: str, at_ms: int, charts: Sequence[Chart], valid_days: int, valid_share: float, load: str = ""
+) -> Readiness:
+    """Return the readiness of a meter; `valid_share` is the share of recent days that were valid, `load` what a learning meter lacks."""
     total = charts[_TOT]
     found = _errors(_sums(total), effective_parameters(total.ridge.a), total.mean)
     state, missing = _state(found, valid_days, valid_share)
     cv, nmbe = found or (None, None)
-    return Readiness(meter, at_ms, state, valid_days, cv, nmbe, missing)
+    return Readiness(meter, at_ms, state, valid_days, cv, nmbe, load if state == "learning" else missing)
+
+
+def without(meter: str, at_ms: int, valid_days: int, driver: str) -> Readiness:
+    """Return the readiness of a meter whose driver has fallen silent: nothing is judged until it is back."""
+    return Readiness(meter, at_ms, "learning" if valid_days < LEARNING else "not_fit", valid_days, missing=f"{driver}_away")
+
+
+def anew(meter: str, at_ms: int, valid_days: int, reason: str) -> Readiness:
+    """Return the readiness of a meter that begins to learn anew."""
+    return Readiness(meter, at_ms, "learning", valid_days, missing=f"anew_{reason}")
 
 
 def settled(before: str, charts: Sequence[Chart], valid_days: int, valid_share: float) -> bool:

@@ -53,6 +53,8 @@ async def line(view: PlantView, text: Text, meter: str, start_ms: int, end_ms: i
 
 def lacking(view: PlantView, meter: PlantMeter, readiness: Readiness) -> str:
     """Return the key of what a baseline lacks: a driver that would help this kind of machine and is not there, else more."""
+    if readiness.missing.endswith("_away"):
+        return f"driver.silent.{readiness.missing.removesuffix('_away')}"
     if readiness.missing != "driver":
         return "driver.days"
     policy = view.policies.get(meter.id)

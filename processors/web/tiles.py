@@ -33,6 +33,8 @@ def tile_fields(view: PlantView, text: Text, figure: MeterFigure) -> Fields:
         beside = say("tile.until", time=told) if told else ""
     elif state == "not_fit" and figure.readiness:
         note = say("tile.not_fit", driver=say[specific.lacking(view, figure.meter, figure.readiness)])
+    elif figure.readiness and figure.readiness.state == "learning" and figure.readiness.missing:
+        note = say(f"tile.{figure.readiness.missing.partition('_')[0]}", day=str(figure.readiness.valid_days))
     elif not band:
         note = say("tile.learning", day=str(figure.readiness.valid_days if figure.readiness else 0))
     return {

@@ -171,6 +171,35 @@ def test_the_gate_withholds_a_missed_rollover_at_once_and_once_per_day() -> None
     assert (reason, findings, state.episodes) == ("", (), ())
 
 
+def _judged(powers: list[float]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return reason and closing words of each hour that a settled gate is shown."""
+    state, profile = _settled_gate(random.Random(6))
+    found = []
+    for hour, kw in enumerate(powers):
+        state, reason, findings = gate.step(state, profile, kw, hour % 168, "m", hour * hours.HOUR_MS, hour)
+        found.append((reason, tuple(str(each.detail.get("reason")) for each in findings if each.state == "closed")))
+    return found
+
+
+def test_a_jump_that_lasts_for_days_is_a_new_level_and_no_doubt() -> None:
+    rng = random.Random(7)
+    two_shifts = [(100 if 6 <= hour % 24 < 22 else 20) + rng.gauss(0, 1) for hour in range(7 * 24)]
+    found = _judged(two_shifts)
+    assert ("", ("new_level",)) in found[96:120]
+    assert [reason for reason, _ in found[-24:]] == [""] * 24
+    assert sum(reason == "jump" for reason, _ in found) == 4 * 16
+
+
+def test_a_short_a_stuck_and_a_wild_jump_stay_jumps() -> None:
+    rng = random.Random(8)
+    around = [20 + rng.gauss(0, 1) for _ in range(240)]
+    three_days = [1000 * kw if hour < 72 else kw for hour, kw in enumerate(around)]
+    stuck_high, wild = [5000.0] * 240, [100 * kw * 5 ** (hour % 5) for hour, kw in enumerate(around)]
+    both_sides = [(1 if hour % 2 else -1) * 50 * kw for hour, kw in enumerate(around)]
+    for powers in (three_days, stuck_high, wild, both_sides):
+        assert not any("new_level" in words for _, words in _judged(powers))
+
+
 def test_the_gate_finds_a_stuck_meter_within_hours_and_a_reversed_ct_within_a_day() -> None:
     state, profile = _settled_gate(random.Random(2))
     reasons = []
