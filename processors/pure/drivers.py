@@ -27,6 +27,8 @@ QUARTER_MS, QUARTERS, KEPT = 900_000, 4, 100 * 96
 """A hundred days are kept."""
 LONGEST_STEP_MS = 3_600_000
 """A total that was silent for longer is not spread over the hours between."""
+COLDEST, HOTTEST = -60.0, 70.0
+"""°C outdoors. A sensor that is cut off says -127, one that has just started 85."""
 MOST_BYTES = 4096
 _ROW = struct.Struct("<qdd")
 Kind = Literal["temperature", "production"]
@@ -48,6 +50,8 @@ class Series:
 
     def add(self, t_ms: int, value: float) -> None:
         """Take a value that stands for the time just before `t_ms`: a temperature, or units made."""
+        if self.kind == "temperature" and not COLDEST <= value <= HOTTEST:
+            return
         key = (t_ms - 1) // QUARTER_MS
         total, count = self.quarters.get(key, (0.0, 0.0))
         if key not in self.quarters:

@@ -36,6 +36,13 @@ def test_a_temperature_is_the_mean_of_its_quarter_hour() -> None:
     assert (line.at(0), line.at(QUARTER_MS), line.at(2 * QUARTER_MS)) == (22.0, 30.0, None)
 
 
+def test_what_a_sensor_says_that_is_cut_off_is_no_weather() -> None:
+    outdoor = Series("temperature")
+    for minute, value in enumerate((29.0, -127.0, 85.0, 31.0, 1e30)):
+        outdoor.add(minute * 60_000 + 1, value)
+    assert outdoor.at(0) == 30.0
+
+
 def test_a_reset_counts_nothing_and_a_long_silence_is_unknown() -> None:
     line = Series("production")
     for t_ms, count in ((0, 500.0), (600_000, 520.0), (1_200_000, 3.0), (1_500_000, 8.0), (20_000_000, 900.0), (20_100_000, 901.0)):
