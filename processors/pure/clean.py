@@ -30,11 +30,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What a valid local day used beyond a reference, kWh; below zero where it used less."""
+    """What a valid local day used beyond a reference, kWh; below zero where it used less.
+
+    `idle`: the day has no hours of the reference's part, as a Sunday has no running hours; that says nothing but zero.
+    """
 
     ordinal: int
     start_ms: int
     kwh: float
+    idle: bool = False
 
 
 def reference(state: DetectorState, channel: str, since_ms: int) -> Reference | None:
@@ -69,9 +73,12 @@ def excess_after(state: DetectorState, found: Reference, ordinal: int) -> Iterat
     """Yield the remembered valid days later than a local date, oldest first, with their excess against a reference."""
     schedule, c = state.memory.schedule or Schedule(0.0), CHANNELS.index(found.channel)
     for day in state.memory.days:
-        y = day.ys[c] if day.ordinal > ordinal and day.ys else None
-        if y is not None:
-            hours = 24.0 if found.all_day else ledger.channel_hours(schedule, c, day.weekday)
+        if day.ordinal <= ordinal or not day.ys:
+            continue
+        y, hours = day.ys[c], 24.0 if found.all_day else ledger.channel_hours(schedule, c, day.weekday)
+        if not hours:
+            yield Excess(day.ordinal, day.start_ms, 0.0, idle=True)
+        elif y is not None:
             yield Excess(day.ordinal, day.start_ms, (y - dot(found.theta, day.z)) * hours * found.level)
 
 

@@ -17,6 +17,8 @@ The reference stands on both sides, so its own error (1/130) cancels. Looked at 
 | not_seen | less than half of it is gone: the alert is opened again |
 | no_data | fewer than 90 % of the days since the repair are valid |
 
+A day without hours of the part in which the waste ran is valid with nothing in it, so that all figures are per calendar day.
+
 It came back when, after two days or more without it, three days in a row are above half of the waste.
 
 >>> half_width(10.0, 7, 14) > 10.0, round(half_width(10.0, 60, 90), 2)
@@ -78,8 +80,9 @@ def begin(alert: Alert, found: Reference | None, days: Sequence[Excess], at_ms: 
 
 def ended_ms(days: Sequence[Excess]) -> int | None:
     """Return when waste that went away by itself was over: the end of the last day with more than half of the waste of its worse days."""
-    worse = sorted((day.kwh for day in days), reverse=True)[: (len(days) + 1) // 2]
-    return max((day.start_ms + DAY_MS for day in days if day.kwh > HALF * sum(worse) / len(worse)), default=None) if worse else None
+    said = [day for day in days if not day.idle]
+    worse = sorted((day.kwh for day in said), reverse=True)[: (len(said) + 1) // 2]
+    return max((day.start_ms + DAY_MS for day in said if day.kwh > HALF * sum(worse) / len(worse)), default=None) if worse else None
 
 
 def again(saving: Saving, at_ms: int) -> Saving:
@@ -118,8 +121,8 @@ def book(alert: Alert, days: Iterable[Excess], at_ms: int) -> Alert:
             kwh=saving.kwh + day.kwh,
             ordinal=day.ordinal,
             end_ms=day.start_ms + DAY_MS,
-            high=saving.high + 1 if high else 0,
-            low=saving.low + (not high),
+            high=saving.high if day.idle else saving.high + 1 if high else 0,
+            low=saving.low + (not high and not day.idle),
         )
         alert = replace(alert, saving=saving)
         due = due_look(saving, saving.end_ms)

@@ -257,3 +257,33 @@ def test_a_dismissed_alert_cannot_be_mended_afterwards() -> None:
     alert = one.say(one.first("m"), "dismiss", reason="new_normal")
     with pytest.raises(alerts.NotPossibleError):
         one.say(alert, "fixed")
+
+
+def in_shift(at: float) -> bool:
+    return int(at) % 7 < 6 and 6 <= round(at % 1 * 24, 6) < 22
+
+
+@pytest.mark.parametrize(
+    ("part", "hours_a_week"),
+    [("on", 6 * 16), ("off", 168 - 6 * 16), ("edge", 6 * 2)],
+)
+def test_waste_of_any_part_of_the_day_is_verified_per_calendar_day_in_a_week_with_a_day_off(part: str, hours_a_week: int) -> None:
+    wastes = {"on": in_shift, "off": lambda at: not in_shift(at), "edge": lambda at: in_shift(at + 2 / 24) and not in_shift(at)}[part]
+    kw = 12.0
+    one = PlantDays({"m": Load(3)}, extra={"m": lambda at: kw if BROKEN <= at < MENDED and wastes(at) else 0.0})
+    alert = mended(one)
+    one.run(MENDED + 31)
+    saving = one.judge.book[alert.id].saving
+    assert saving is not None
+    assert [(verdict.day, verdict.outcome, verdict.coverage) for verdict in saving.verdicts] == [
+        (14, "verified", 1.0),
+        (30, "verified", 1.0),
+    ]
+    assert saving.verdicts[1].kwh.value == pytest.approx(kw * hours_a_week / 7, rel=0.15)
+
+
+def test_a_sunday_says_nothing_of_running_hours_that_came_back() -> None:
+    working = [replace(day, kwh=90.0) if day.ordinal > 4 else replace(day, kwh=0.0) for day in days(7, 0.0)]
+    sunday = replace(working[5], kwh=0.0, idle=True)
+    alert = savings.book(paper(), [*working[:5], sunday, *working[6:], *days(1, 90.0, 8)], 1)
+    assert savings.state(alert) == "came_back"
