@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from config.loader import load_calendar, load_factors, load_tariff
 from config.plant import TariffChoice
 from driftwatt.errors import ConfigError, WireError
+from processors.analyse_days import Days
 from processors.analyse_files import Bar, reading, writing
-from processors.analyse_page import Days, page
+from processors.analyse_page import page
 from processors.analyse_tasks import Task, tasks_of, zone_of
 from processors.policies import day_calendar, factor_book, tariff_book
 from processors.pure.appraise import AlertContext
@@ -97,9 +98,7 @@ def _play(task: Task, found: Iterator[Row], out: IO[str], events: set[str]) -> N
     if task.html is not None:
         days = Days(zone_of(task.zone), task.unit == "kwh", played.kept.step_ms)
         wanted = days.watch(wanted)
-    for line in _lines(played, wanted, context, task):
-        out.writelines(text(change) for change in spacing.told)
-        spacing.told.clear()
+    for line in spacing.among(_lines(played, wanted, context, task)):
         out.write(text(line))
         if line["type"] == "waste":
             events.add(line["event"])
@@ -109,7 +108,7 @@ def _play(task: Task, found: Iterator[Row], out: IO[str], events: set[str]) -> N
         task.html.parent.mkdir(parents=True, exist_ok=True)
         currency = context.tariff.currency if context.tariff else "VND"
         text_of = Text(words(task.lang), zone_of(task.zone), currency)
-        task.html.write_text(page(task.meter, told, days, text_of), encoding="utf-8")
+        task.html.write_text(page(task.meter, told, played.summary(), days, text_of), encoding="utf-8")
 
 
 def _lines(played: Playback, wanted: Iterable[Row], context: AlertContext, task: Task) -> Iterator[Line]:

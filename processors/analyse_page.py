@@ -6,19 +6,20 @@ that is what rose, else the mean power. Days of the event are filled, the dashed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from html import escape
 from typing import Any
 
 from driftwatt.alerts import PATTERN_OF_CHANNEL
+from processors.analyse_days import Days
 from processors.pure.calendar import day_start_ms
-from processors.pure.csv_rows import HOUR_MS, Row
 from processors.pure.robust import median
 from processors.web.text import NONE, Text, two_digits
 
 BEFORE, MOST = 28, 120
+LEAST_MISSING = 0.001
+"""A share of missing time that the page speaks of."""
 WIDTH, HEIGHT, LEFT, FOOT = 720, 168, 64, 20
 _STYLE = """body{font:15px/1.45 system-ui,"Segoe UI",Roboto,"Noto Sans",sans-serif;color:#161b20}
 body{max-width:760px;margin:2rem auto;padding:0 1rem}
@@ -31,52 +32,22 @@ figure{margin:.8rem 0 0;break-inside:avoid}svg{width:100%;height:auto;display:bl
 Line = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class Days:
-    """Mean kW and base load of each local day of the rows that pass; two numbers a day are kept."""
-
-    zone: tzinfo
-    kwh: bool
-    step_ms: int
-    means: dict[int, tuple[float, float]] = field(default_factory=dict)
-    _day: int = 0
-    _values: list[float] = field(default_factory=list)
-
-    def watch(self, found: Iterable[Row]) -> Iterator[Row]:
-        """Let rows pass and look at them."""
-        per_row = HOUR_MS / self.step_ms if self.kwh else 1.0
-        for row in found:
-            if row.value is not None and not row.quality:
-                day = datetime.fromtimestamp(row.start_ms / 1000, self.zone).toordinal()
-                if day != self._day:
-                    self.close()
-                    self._day = day
-                self._values.append(row.value * per_row)
-            yield row
-        self.close()
-
-    def close(self) -> None:
-        """Keep what the day in hand comes to."""
-        if self._values:
-            lowest = sorted(self._values)[: max(1, len(self._values) // 4)]
-            self.means[self._day] = sum(self._values) / len(self._values), sum(lowest) / len(lowest)
-        self._values = []
-
-
-def page(meter: str, lines: Sequence[Line], days: Days, text: Text) -> str:
-    """Return the page. `lines` are those of the history."""
+def page(meter: str, lines: Sequence[Line], facts: Mapping[str, float], days: Days, text: Text) -> str:
+    """Return the page. `lines` are those of the history, `facts` what its summary says."""
     say = text.words
     events: dict[str, list[Line]] = {}
     for line in lines:
         if line["type"] == "waste":
             events.setdefault(line["event"], []).append(line)
-    summary = next((line for line in lines if line["type"] == "summary"), {})
     doubts = [line for line in lines if line["type"] == "data" and line["state"] == "opened"]
     spans = [_date(text, ordinal, days.zone) for ordinal in (min(days.means), max(days.means))] if days.means else []
-    told = say("an.lead", rows=text.number(summary.get("rows", 0)), days=text.number(summary.get("valid_days", 0)), n=str(len(events)))
-    head = f"<h1>{escape(meter)}: {escape(say['an.title'])}</h1>\n<p>{escape(' – '.join(spans))}. {escape(told)}</p>\n"
+    told = say("an.lead", rows=text.number(facts["rows"]), days=text.number(facts["valid_days"]), n=str(len(events)))
+    if facts["missing_share"] >= LEAST_MISSING:
+        told += " " + say("an.missing", pct=text.percent(facts["missing_share"], 1))
+    told = f"{' – '.join(spans)}. {told}" if spans else told
+    head = f"<h1>{escape(meter)}: {escape(say['an.title'])}</h1>\n<p>{escape(told)}</p>\n"
     body = "".join(_event(each, days, text) for each in events.values())
-    reasons = [(say.get(f"dq.{line['reason']}", line["reason"]), _day(text, line["since"])) for line in doubts]
+    reasons = [(_doubt(line, text), _day(text, line.get("since", line["at"]))) for line in doubts]
     doubtful = "".join(f"<li>{escape(reason)}, {day}</li>" for reason, day in reasons)
     yearly = _yearly([line for line in lines if line["type"] == "yearly"], text, days.zone)
     tail = f"<h2>{escape(say['an.doubts'])}</h2>\n<ul>{doubtful}</ul>\n" if doubts else ""
@@ -84,6 +55,12 @@ def page(meter: str, lines: Sequence[Line], days: Days, text: Text) -> str:
     top = f'<!doctype html>\n<html lang="{text.lang}"><head><meta charset="utf-8"><title>{title}</title>'
     top += '<meta name="viewport" content="width=device-width, initial-scale=1">'
     return f"{top}<style>{_STYLE}</style></head>\n<body>\n{head}{yearly}{body}{tail}</body></html>\n"
+
+
+def _doubt(line: Line, text: Text) -> str:
+    if line["reason"] == "interval_changed":
+        return text.words("an.interval_changed", **{name: f"{value:g}" for name, value in line["detail"].items()})
+    return text.words.get(f"dq.{line['reason']}", line["reason"])
 
 
 def _yearly(lines: Sequence[Line], text: Text, zone: tzinfo) -> str:
@@ -117,9 +94,11 @@ def _event(told: Sequence[Line], days: Days, text: Text) -> str:
         (say["an.energy"], _energy(text, last)),
         (say["an.ended"], say("an.ended_on", date=_day(text, last["at"])) if ended else say["an.open"]),
     ]
+    if first["state"] != "opened":
+        del rows[1]
     if "cost" in last and last["kwh"] > 0:
         rows.insert(
-            4, (say["an.cost"], f"{text.about(last['cost']['amount'])} ({escape(last['cost']['tariff'])}, {say['tou.before_vat']})")
+            -1, (say["an.cost"], f"{text.about(last['cost']['amount'])} ({escape(last['cost']['tariff'])}, {say['tou.before_vat']})")
         )
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{value}</td></tr>" for name, value in rows)
     title = f"{_day(text, first['since'])}: {pattern}{' · ' + say['an.provisional'] if first['provisional'] else ''}"

@@ -178,7 +178,10 @@ def instant_ms(text: str, line: int) -> int:
         raise RowError(line, f"timestamp {text!r} is not ISO 8601") from None
     if at.tzinfo is None:
         raise RowError(line, f"timestamp {text!r} has neither Z nor an offset")
-    return round(at.timestamp() * 1000)
+    t_ms = round(at.timestamp() * 1000)
+    if t_ms < 0:
+        raise RowError(line, f"timestamp {text!r} lies before 1970")
+    return t_ms
 
 
 def _number(text: str, line: int, name: str, most: float) -> float | None:

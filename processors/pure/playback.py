@@ -66,13 +66,15 @@ class Holiday:
 class Kept:
     """What a playback remembers besides the detector; changed in place, row by row. Times are UTC ms, 0 for none.
 
-    `held` is the last row; `due` are answers to come; `repeated` is the open episode of doubled rows (since, last).
+    `held` is the last row, `length_ms` how long the one before it lasted, `valued_ms` how long all good ones did; `due` are
+    answers to come; `repeated` is the open episode of doubled rows (since, last).
     """
 
     step_ms: int = 0
     held: Row | None = None
     count: int = 0
-    valued: int = 0
+    valued_ms: int = 0
+    length_ms: int = 0
     first_ms: int = 0
     last_ms: int = 0
     events: int = 0
@@ -167,9 +169,12 @@ class Playback:
         _, start_ms, value, temperature, production, holiday, quality = row
         if value is None:
             return ()
-        end_ms = start_ms + kept.step_ms
-        if next_ms is not None and next_ms < end_ms:
-            end_ms = next_ms
+        length_ms = kept.step_ms
+        if next_ms is None:
+            length_ms = kept.length_ms or length_ms
+        elif next_ms - start_ms < length_ms:
+            length_ms = next_ms - start_ms
+        end_ms, kept.length_ms = start_ms + length_ms, length_ms
         told: list[Said] = self._answers(end_ms) if kept.due else []
         memory = self.detector.memory
         kwh = value if rules.unit == "kwh" else value * (end_ms - start_ms) / HOUR_MS
@@ -178,7 +183,7 @@ class Playback:
         self.detector, said = detector.take(self.detector, start_ms, end_ms, believed, settings, temperature, production)
         kept.count += 1
         if not quality:
-            kept.valued += 1
+            kept.valued_ms += length_ms
         if not kept.first_ms:
             kept.first_ms = start_ms
         kept.last_ms = end_ms
@@ -248,14 +253,13 @@ class Playback:
         """Return what the last line says of the whole."""
         kept = self.kept
         span_ms = kept.last_ms - kept.first_ms
-        expected = round(span_ms / kept.step_ms) if kept.step_ms else 0
         return {
             "rows": kept.count,
             "valid_days": self.detector.memory.valid_days,
-            "missing_share": round(1 - kept.valued / expected, 6) if expected else 0.0,
+            "missing_share": round(1 - kept.valued_ms / span_ms, 6) if span_ms else 0.0,
             "events": kept.events,
             "meter_months": round(span_ms / DAY_MS / (365.25 / 12), 3),
         }
 
 
-_CODEC = Codec(2, (Kept, Row))
+_CODEC = Codec(3, (Kept, Row))

@@ -12,10 +12,10 @@ RUN = 8
 
 
 class Spacing:
-    """Watches the distances of rows that pass. `told` are the lines to be written, in order; who writes them empties it."""
+    """Watches the distances of rows that pass, and tells of them among the lines that follow from those rows."""
 
     def __init__(self, meter: str, step_ms: int) -> None:
-        self.told: list[Line] = []
+        self._told: list[Line] = []
         self._meter, self._step_ms = meter, step_ms
 
     def watch(self, found: Iterable[Row]) -> Iterator[Row]:
@@ -36,8 +36,19 @@ class Spacing:
             before = row
             yield row
 
+    def among(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Yield lines, before each what was seen of the rows up to it."""
+        for line in lines:
+            yield from self._taken()
+            yield line
+        yield from self._taken()
+
+    def _taken(self) -> list[Line]:
+        told, self._told = self._told, []
+        return told
+
     def _tell(self, row: Row, first: int, other_ms: int) -> None:
         minutes = {"minutes": other_ms / 60_000, "before": self._step_ms / 60_000}
         head = {"type": "data", "state": "opened", "reason": "interval_changed", "meter": self._meter, "at": iso(row.start_ms)}
-        self.told.append({**head, "detail": {"line": first, **{name: round(value, 3) for name, value in minutes.items()}}})
+        self._told.append({**head, "detail": {"line": first, **{name: round(value, 3) for name, value in minutes.items()}}})
         self._step_ms = other_ms

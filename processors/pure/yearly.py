@@ -90,11 +90,9 @@ def kept(schedule: Schedule) -> tuple[int, ...]:
 
 def learned(year: Yearly, ordinal: int, z: Sequence[float], ys: Sequence[float | None], schedule: Schedule) -> Yearly:
     """Return the reference with one valid day more; the same once its year is over. `ys` has the five channels, in shares of L."""
-    if year.complete(ordinal):
-        return year
     first, _, n, a, b, squares = year
-    values = [y for c in kept(schedule) if (y := ys[c]) is not None]
-    if len(values) < len(kept(schedule)):
+    values = [y for c in kept(schedule) if ys and (y := ys[c]) is not None]
+    if year.complete(ordinal) or len(values) < len(kept(schedule)):
         return year
     terms = [(term, x) for term, x in enumerate(z) if x]
     size = ALL if len(a) == ALL or terms[-1][0] >= 4 else WEEK

@@ -18,7 +18,9 @@ import pytest
 
 from driftwatt.__main__ import main
 from driftwatt.readings import Quality
-from tests.support.loads import Load, nights_on
+from processors.analyse_days import Days
+from processors.pure.csv_rows import Row
+from tests.support.loads import ZONE, Load, nights_on
 
 CASES = Path(__file__).parent / "analyse"
 NAMES = sorted(path.name for path in CASES.iterdir() if path.is_dir())
@@ -219,6 +221,7 @@ def test_a_file_that_is_not_there_is_said_and_the_others_are_analysed(tmp_path: 
         ("2026-07-06T01:00:00Z,4,5", "line 3: has 3 cells, 2 columns are named; is there a decimal comma?"),
         ("2026-07-06T01:00:00Z," + "9" * 70_000, "line 3: is longer than 65536 characters"),
         ("2026-13-06T01:00:00Z,4", "line 3: timestamp '2026-13-06T01:00:00Z' is not ISO 8601"),
+        ("1926-07-06T01:00:00Z,4", "line 3: timestamp '1926-07-06T01:00:00Z' lies before 1970"),
         ("2026-07-06T25:00:00Z,4", "line 3: timestamp '2026-07-06T25:00:00Z' is not ISO 8601"),
     ],
 )
@@ -258,6 +261,36 @@ def test_a_file_that_goes_from_quarter_hours_to_hours_names_the_line(tmp_path: P
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     changed = [line for line in lines if line.get("reason") == "interval_changed"]
     assert [line["detail"] for line in changed] == [{"line": 99, "minutes": 60.0, "before": 15.0}]
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 4), (4, 1)])
+def test_the_page_of_a_file_whose_interval_changes_says_so_and_how_much_is_missing(first: int, then: int, tmp_path: Path) -> None:
+    """4 kW throughout; hours among quarter-hours are too long for what the file began with, and missing."""
+    half = 20 * 96
+    rows = [f"{_iso(n * 900_000)},{per}" for part, per in ((range(half), first), (range(half, 2 * half), then)) for n in part[::per]]
+    file, out = _written(tmp_path / "m.csv", rows), tmp_path / "out.jsonl"
+    assert main(["analyse", str(file), "--out", str(out), "--html", str(tmp_path)]) == 0
+    share = _lines(out)[-1]["missing_share"]
+    assert share == pytest.approx(0.0 if first == 4 else 0.375, abs=0.01)
+    page = (tmp_path / "m.html").read_text(encoding="utf-8")
+    assert f"interval of {15 * then} min instead of {15 * first} from line {half // first + 3} on" in page
+    assert ("Missing: 37." in page) == (first == 1)
+    days = Days(ZONE, kwh=True, step_ms=900_000 * first)
+    taken = [Row(0, n * 900_000, float(per)) for part, per in ((range(half), first), (range(half, 2 * half), then)) for n in part[::per]]
+    assert list(days.watch(taken)) == taken
+    assert set(days.means.values()) == {(4.0, 4.0)}
+    assert len(days.means) == (39 if first == 4 else 19)
+
+
+def test_the_page_of_a_piece_counts_its_rows_and_says_only_of_what_opened_in_it_when_it_was_told(tmp_path: Path) -> None:
+    csv, state = _written(tmp_path / "m.csv", _wasteful()), str(tmp_path / "s")
+    common = ["--html", str(tmp_path), "--out", str(tmp_path / "out.jsonl")]
+    assert main(["analyse", str(csv), *common, "--until", "2026-08-25T00:00:00Z", "--state-out", state]) == 0
+    piece = (tmp_path / "m.html").read_text(encoding="utf-8")
+    assert "1,206 rows, 50 valid days; waste events: 1." in piece
+    assert "<th>Told</th>" in piece
+    assert main(["analyse", str(csv), *common, "--state-in", state]) == 0
+    assert "<th>Told</th>" not in (tmp_path / "m.html").read_text(encoding="utf-8")
 
 
 def test_what_opens_in_the_recorded_steel_year_is_above_what_it_should_be(tmp_path: Path) -> None:
