@@ -28,6 +28,7 @@ td,th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top;font-weig
 figure{margin:.8rem 0 0;break-inside:avoid}svg{width:100%;height:auto;display:block}.day{fill:#9dafbf}.waste{fill:#a64000}
 .usual{stroke:#161b20;stroke-dasharray:5 3}.grid{stroke:#ccd3d9}text{font-size:11px;fill:#434e58}
 .key{font-size:.9rem;color:#434e58;display:flex;gap:1.2rem;flex-wrap:wrap;margin-top:.3rem}.key svg{display:inline;width:20px;height:10px}
+@media(max-width:600px){figure{overflow-x:auto}figure>svg{width:620px}}
 @page{size:A4;margin:12mm}@media print{body{margin:0;max-width:none}}"""
 Line = Mapping[str, Any]
 
@@ -44,6 +45,8 @@ def page(meter: str, lines: Sequence[Line], facts: Mapping[str, float], days: Da
     told = say("an.lead", rows=text.number(facts["rows"]), days=text.number(facts["valid_days"]), n=str(len(events)))
     if facts["missing_share"] >= LEAST_MISSING:
         told += " " + say("an.missing", pct=text.percent(facts["missing_share"], 1))
+    if _nested(list(events.values())):
+        told += " " + say["an.nested"]
     told = f"{' – '.join(spans)}. {told}" if spans else told
     head = f"<h1>{escape(meter)}: {escape(say['an.title'])}</h1>\n<p>{escape(told)}</p>\n"
     body = "".join(_event(each, days, text) for each in events.values())
@@ -57,6 +60,11 @@ def page(meter: str, lines: Sequence[Line], facts: Mapping[str, float], days: Da
     return f"{top}<style>{_STYLE}</style></head>\n<body>\n{head}{yearly}{body}{tail}</body></html>\n"
 
 
+def _nested(events: Sequence[Sequence[Line]]) -> bool:
+    """Tell whether an event began while an older one was open: the older one includes what the younger one counts."""
+    return any(one[-1]["at"] > other[0]["since"] > one[0]["since"] for one in events for other in events)
+
+
 def _doubt(line: Line, text: Text) -> str:
     if line["reason"] == "interval_changed":
         return text.words("an.interval_changed", **{name: f"{value:g}" for name, value in line["detail"].items()})
@@ -67,14 +75,15 @@ def _yearly(lines: Sequence[Line], text: Text, zone: tzinfo) -> str:
     """Return how the meter stood beside its first twelve months, one row a month; nothing before there were so many."""
     if not lines:
         return ""
-    say, rows = text.words, []
+    say, rows, priced = text.words, [], any("cost_per_month" in line for line in lines)
     for line in lines:
         half, kwh = (line["delta_kw_hi"] - line["delta_kw_lo"]) / 2, two_digits(line["kwh_per_month"])
         share = text.deviation(line["expected_kw"] + line["delta_kw"], line["expected_kw"]) or NONE
         day = _date(text, date.fromisoformat(line["to"]).toordinal(), zone)
-        cost = str(text.about(line["cost_per_month"]["amount"])) if "cost_per_month" in line else NONE
-        rows.append((day, f"{text.excess(line['delta_kw'])} ± {text.number(half, 1)}", share, f"≈ {text.signed(kwh)}", cost))
-    head = "".join(f"<th>{escape(name)}</th>" for name in (say["an.yearly_month"], say["yr.kw"], "%", say["yr.kwh"], say["yr.money"]))
+        row = [day, f"{text.excess(line['delta_kw'])} ± {text.number(half, 1)}", share, f"≈ {text.signed(kwh)}"]
+        rows.append([*row, str(text.about(line["cost_per_month"]["amount"])) if "cost_per_month" in line else NONE] if priced else row)
+    heads = [say["an.yearly_month"], say["yr.kw"], "%", say["yr.kwh"], *([say["yr.money"]] if priced else [])]
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     year = [_date(text, date.fromisoformat(lines[0][key]).toordinal(), zone) for key in ("year_from", "year_to")]
     note = say("an.yearly_note", **{"from": year[0], "to": year[1]})

@@ -300,3 +300,18 @@ def test_what_opens_in_the_recorded_steel_year_is_above_what_it_should_be(tmp_pa
     told = [line for line in _lines(out) if line["type"] == "waste"]
     assert {line["state"] for line in told} >= {"opened", "closed"}
     assert all(line["delta_kw"] > 0 for line in told)
+
+
+def test_the_page_says_when_events_overlap_that_they_must_not_be_added_up(tmp_path: Path) -> None:
+    csv = _written(
+        tmp_path / "m.csv", [f"{_iso(each.start_ms)},{each.import_wh / 1000:.5g}" for each in Load(5, quarters=4).intervals(90, _twice)]
+    )
+    assert main(["analyse", str(csv), "--auto-answer", "72h", "--out", str(tmp_path / "o"), "--html", str(tmp_path)]) == 0
+    assert "they must not be added up" in (tmp_path / "m.html").read_text(encoding="utf-8")
+    single = _written(tmp_path / "m.csv", _wasteful()[: 55 * 24])
+    assert main(["analyse", str(single), "--out", str(tmp_path / "o"), "--html", str(tmp_path)]) == 0
+    assert "they must not be added up" not in (tmp_path / "m.html").read_text(encoding="utf-8")
+
+
+def _twice(day: float, usual: float, running: bool) -> float:  # noqa: FBT001 – a Fault
+    return nights_on(7.0, 40.9)(day, usual, running) + nights_on(9.0, 62.9)(day, usual, running)
