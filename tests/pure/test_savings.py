@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -268,9 +270,9 @@ def in_shift(at: float) -> bool:
     [("on", 6 * 16), ("off", 168 - 6 * 16), ("edge", 6 * 2)],
 )
 def test_waste_of_any_part_of_the_day_is_verified_per_calendar_day_in_a_week_with_a_day_off(part: str, hours_a_week: int) -> None:
-    wastes = {"on": in_shift, "off": lambda at: not in_shift(at), "edge": lambda at: in_shift(at + 2 / 24) and not in_shift(at)}[part]
-    kw = 12.0
-    one = PlantDays({"m": Load(3)}, extra={"m": lambda at: kw if BROKEN <= at < MENDED and wastes(at) else 0.0})
+    wasted = {"on": in_shift, "off": lambda at: not in_shift(at), "edge": lambda at: in_shift(at + 2 / 24) and not in_shift(at)}
+    kw, inside = 12.0, cast("Callable[[float], bool]", wasted[part])
+    one = PlantDays({"m": Load(3)}, extra={"m": lambda at: kw if BROKEN <= at < MENDED and inside(at) else 0.0})
     alert = mended(one)
     one.run(MENDED + 31)
     saving = one.judge.book[alert.id].saving
