@@ -13,6 +13,8 @@ from processors.pure.yearly import YEAR
 from processors.view import PlantView
 from processors.web.text import NONE, Text, two_digits
 
+SHOWN = 6
+"""Rows of the report: two pages have room for so many."""
 AHEAD_DAYS = 31
 """While the compared days are no further than so many days into the third year, the first one is last year."""
 
@@ -59,16 +61,16 @@ def within(found: SinceLastYear) -> bool:
 
 
 def rows(view: PlantView, text: Text, until_ms: int) -> list[tuple[str, ...]]:
-    """Return meter, change in kW, in percent, kWh and money a month, of the meters that have a comparison at the end of a month."""
-    found: list[tuple[str, ...]] = []
-    for meter in view.plant.meter:
-        compared = of(view, meter.id, until_ms)
-        if compared is not None:
-            kwh, money = year_on_year.kwh_per_month(compared), year_on_year.cost_per_month(compared, view.tariff)
-            cost = str(text.about(money[0].value)) if money else NONE
-            kw = _change(text, compared.total.kw)
-            found.append((meter.name, kw, _percent(text, compared), f"≈ {text.signed(two_digits(kwh.value))}", cost))
-    return found
+    """Return meter, change in kW, in percent, kWh and money a month, at the end of a month: the largest changes, largest first."""
+    compared = [(meter.name, found) for meter in view.plant.meter if (found := of(view, meter.id, until_ms)) is not None]
+    compared.sort(key=lambda each: -abs(each[1].total.kw.value))
+    return [_row(text, name, found, view.tariff) for name, found in compared[:SHOWN]]
+
+
+def _row(text: Text, name: str, found: SinceLastYear, tariff: TariffBook | None) -> tuple[str, ...]:
+    kwh, money = year_on_year.kwh_per_month(found), year_on_year.cost_per_month(found, tariff)
+    cost = str(text.about(money[0].value)) if money else NONE
+    return name, _change(text, found.total.kw), _percent(text, found), f"≈ {text.signed(two_digits(kwh.value))}", cost
 
 
 def _change(text: Text, kw: Range) -> str:

@@ -79,6 +79,9 @@ def test_the_monthly_report_has_a_row_for_each_meter_that_can_be_compared() -> N
         page.view.memory = lambda meter: remembered(438).memory if meter == METER else None
         text = page.ask("/reports?month=2026-11&lang=en").text
         assert text.count("Since last year") == 1
+        page.view.memory = lambda _: remembered(438).memory
+        table = page.ask("/reports?month=2026-11&lang=en").text.partition("Since last year")[2].partition("</tbody>")[0]
+        assert table.count("<tr") == 1 + 6
         page.view.memory = lambda _: None
         assert "Since last year" not in page.ask("/reports?month=2026-11&lang=en").text
         page.view.memory = lambda _: Memory()
