@@ -167,6 +167,11 @@ class PlantView:
         roots = tuple(meter for meter in self.plant.meter if meter.id not in fed)
         return tuple(meter for meter in roots if meter.feeds) or roots
 
+    @property
+    def feeds(self) -> dict[str, tuple[str, ...]]:
+        """The feeder tree: which meters a meter feeds."""
+        return {meter.id: tuple(meter.feeds) for meter in self.plant.meter}
+
     def ratio(self, meter: str) -> float:
         """Return the factor of a meter's power: CT × PT × sign."""
         return self._ratio.get(meter, 1.0)

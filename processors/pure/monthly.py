@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from driftwatt.alerts import DISMISS_REASONS, Alert
+from driftwatt.alerts import Alert
 from driftwatt.readings import Quality
 from processors.pure.calendar import DayCalendar, local
 from processors.pure.outputs import IntervalEnergy
@@ -154,15 +154,3 @@ def found_in(alerts: Iterable[Alert], start_ms: int, end_ms: int) -> list[Alert]
         if each.kind == "waste" and each.state != "suppressed" and each.opened_ms < end_ms and (each.cleared_ms or end_ms) >= start_ms
     ]
     return sorted(shown, key=lambda each: -(each.cost.value if each.cost else 0.0))
-
-
-def counted(alerts: Iterable[Alert]) -> list[Alert]:
-    """Return the alerts whose figures may be added up: not the voided ones, and of one meter only the largest, which holds the others."""
-    best: dict[str, Alert] = {}
-    for each in alerts:
-        if each.closed_reason in DISMISS_REASONS or each.excess_kwh is None:
-            continue
-        was = best.get(each.meter)
-        if was is None or was.excess_kwh is None or each.excess_kwh.value > was.excess_kwh.value:
-            best[each.meter] = each
-    return list(best.values())

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from driftwatt.alerts import ACK_REASONS, DISMISS_REASONS
+from driftwatt.alerts import ACK_REASONS, DISMISS_REASONS, Alert
 from driftwatt.clock import rfc3339
 from driftwatt.errors import Refused, Unavailable
 from driftwatt.quantities import QUANTITIES
@@ -21,6 +21,7 @@ from processors.web.bodies import BadRequestError, body_of, wall_time
 from processors.web.figures import meter_figure
 from processors.web.hub import TooManyStreamsError
 from processors.web.site import Site, refusal
+from processors.web.text import Text
 from processors.web.thin import Row, thin
 
 log = logging.getLogger(__name__)
@@ -179,11 +180,18 @@ async def answer(request: Request) -> Response:
     except KeyError:
         return refusal(404, "not_found", say["err.page"])
     except Refused as refused:
-        current = site.view.alert(said.alert)
-        first = current is not None and verb == "ack" and current.state == "acked" and current.ack_by and current.ack_at_ms
-        told = say("ack.already", person=current.ack_by, time=visit.text.clock(current.ack_at_ms)) if first else say["err.not_possible"]  # type: ignore[union-attr,arg-type]
+        told = _not_possible(visit.text, said, site.view.alert(said.alert))
         return JSONResponse({"error": "not_possible", "message": told, "detail": str(refused)}, 409)
     return JSONResponse(document(changed))
+
+
+def _not_possible(text: Text, said: Answer, current: Alert | None) -> str:
+    """Return why an answer was refused: somebody was first, the time of a repair cannot be, or the alert has moved on."""
+    if current is not None and said.what == "ack" and current.state == "acked" and current.ack_by and current.ack_at_ms:
+        return text.words("ack.already", person=current.ack_by, time=text.clock(current.ack_at_ms))
+    if current is not None and said.repaired_ms is not None and not current.since_ms <= said.repaired_ms <= said.at_ms:
+        return text.words("err.repair", time=text.moment(current.since_ms, said.at_ms))
+    return text.words["err.not_possible"]
 
 
 def _said(body: bytes, verb: AnswerWord, alert_id: str, *, by: str, at_ms: int, zone: ZoneInfo) -> Answer:

@@ -53,7 +53,7 @@ def five(view: PlantView, text: Text, span: Span) -> list[Five]:
     )
     return [
         Five(say["m.energy"], text.energy(kwh if span.intervals else None), note, approximate=guessed),
-        Five(say["m.cost"], text.money(_cost(view, span, kwh)), _periods(view, text, span), approximate=guessed),
+        Five(say["m.cost"], text.money(_cost(view, span, kwh)), _periods(view, text, span, kwh), approximate=guessed),
         Five(say["m.peak"], text.power(peak_kw), when),
         _base(view, text, span),
         _coverage(text, span, min(now_ms - CLOSES_MS, span.end_ms)),
@@ -69,8 +69,12 @@ def _cost(view: PlantView, span: Span, kwh: float) -> float | None:
     return sum(each for each in costs if each is not None) + rest * (price.price if price else 0.0)
 
 
-def _periods(view: PlantView, text: Text, span: Span) -> str:
+def _periods(view: PlantView, text: Text, span: Span, kwh: float) -> str:
+    """Return the energy by tariff period; what the running quarter-hour adds to the intervals belongs to the period of now."""
     parts = kwh_by_period(view, [span])
+    running = view.tariff.price_at(min(view.now_ms(), span.end_ms - 1)) if view.tariff else None
+    if running is not None and parts:
+        parts[running.period] = parts.get(running.period, 0.0) + max(0.0, kwh - sum(parts.values()))
     if len(parts) < 2:
         return ""
     return " · ".join(f"{text.words['tou.short.' + p]}\u00a0{text.number(parts[p])}" for p in PERIODS if p in parts) + "\u00a0kWh"

@@ -6,7 +6,7 @@ from typing import Any
 
 from driftwatt.alerts import Alert, Range
 from driftwatt.clock import rfc3339
-from processors.pure import monthly, savings
+from processors.pure import monthly, savings, waste_sums
 from processors.pure.event_lines import yearly_fields
 from processors.pure.monthly import Account
 from processors.view import PlantView
@@ -16,6 +16,7 @@ from processors.web.report_rows import Month
 
 def document(view: PlantView, month: Month) -> dict[str, Any]:
     """Return the object; `complete` is false while the month goes on."""
+    counted = waste_sums.shares(month.alerts, view.feeds)
     return {
         "plant": view.plant.plant.id,
         "month": f"{month.first:%Y-%m}",
@@ -29,7 +30,7 @@ def document(view: PlantView, month: Month) -> dict[str, Any]:
             {"meter": meter, **_account(each, month), "since_last_year": _last_year(view, meter, month)}
             for meter, each in month.meters.items()
         ],
-        "waste_kwh": sum(each.excess_kwh.value for each in monthly.counted(month.alerts) if each.excess_kwh),
+        "waste_kwh": sum(counted[each.id] * each.excess_kwh.value for each in month.alerts if each.excess_kwh),
         "waste": [_waste(each) for each in month.alerts],
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from driftwatt.alerts import Alert, Range
-from processors.pure import monthly, savings
+from processors.pure import monthly, savings, waste_sums
 from processors.pure.monthly import OFF_SHIFT, PERIODS, Account
 from processors.view import PlantView
 from processors.web import alert_text, saving_text
@@ -56,9 +56,8 @@ def heads(view: PlantView, text: Text, month: Month) -> list[tuple[str, Figure, 
     note = say("rep.expected", kwh=text.number(expected), delta=text.deviation(plant.kwh, expected, 1)) if expected else ""
     average = say("rep.average", price=text.price(plant.cost / plant.kwh)) if plant.kwh > 0 else ""
     factor = view.factors.factor_at(month.until_ms - 1) if view.factors else None
-    found = monthly.counted(month.alerts)
-    waste = sum(each.excess_kwh.value for each in found if each.excess_kwh)
-    money = sum(each.cost.value for each in found if each.cost)
+    found = any(each.excess_kwh for each in month.alerts)
+    waste, money = _sums(month.alerts, waste_sums.shares(month.alerts, view.feeds))
     counted = say("rep.events", n=str(len(month.alerts)))
     return [
         (say["rep.active"], Figure(kwh(text, plant), "kWh"), note),
@@ -179,7 +178,7 @@ def shifts(text: Text, month: Month) -> list[Row]:
 
 def waste(view: PlantView, text: Text, month: Month, now_ms: int) -> list[Row]:
     """Return event, time, kWh, money, what was done, saving and its year; the small ones in one line; the total."""
-    say, rows = text.words, list[Row]()
+    say, rows, shares = text.words, list[Row](), waste_sums.shares(month.alerts, view.feeds)
     for each in month.alerts[:SHOWN]:
         saved, year = saving_text.cell(text, each, now_ms)
         until = text.date(each.cleared_ms) if each.cleared_ms else say["rep.goes_on"]
@@ -189,9 +188,9 @@ def waste(view: PlantView, text: Text, month: Month, now_ms: int) -> list[Row]:
         )
     small = month.alerts[SHOWN:]
     if small:
-        energy, money = _sums(small)
+        energy, money = _sums(small, shares)
         rows.append((say("rep.smaller", n=str(len(small))), "", f"≈ {text.number(energy)}", str(text.about(money)), "", "", ""))
-    energy, money = _sums(month.alerts)
+    energy, money = _sums(month.alerts, shares)
     years = sum(value.value for each in month.alerts if (value := _proved(each)) is not None)
     rows.append(
         (
@@ -209,9 +208,9 @@ def _proved(alert: Alert) -> Range | None:
     return savings.per_year(saving, saving.verdicts[-1].kwh)
 
 
-def _sums(alerts: Sequence[Alert]) -> tuple[float, float]:
-    found = monthly.counted(alerts)
-    return sum(each.excess_kwh.value for each in found if each.excess_kwh), sum(each.cost.value for each in found if each.cost)
+def _sums(alerts: Sequence[Alert], shares: Mapping[str, float]) -> tuple[float, float]:
+    kwh = sum(shares[each.id] * each.excess_kwh.value for each in alerts if each.excess_kwh)
+    return kwh, sum(shares[each.id] * each.cost.value for each in alerts if each.cost)
 
 
 def _amounts(text: Text, alert: Alert) -> tuple[str, str]:

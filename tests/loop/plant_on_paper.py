@@ -378,6 +378,8 @@ class PaperBook:
         alert = self.by_id[answer.alert]
         if answer.what == "ack" and alert.state != "unacked":
             raise Refused(f"already {alert.state}")
+        if not alert.since_ms <= (answer.repaired_ms or answer.at_ms) <= answer.at_ms:
+            raise Refused("a repair lies between the beginning of the waste and now")
         line = HistoryLine(answer.at_ms, answer.what, answer.by, answer.reason, answer.note)
         state = {"ack": "acked", "undo": "unacked", "shelve": "shelved", "unshelve": "unacked", "dismiss": "closed", "fixed": "closed"}.get(
             answer.what, alert.state

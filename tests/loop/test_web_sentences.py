@@ -19,6 +19,7 @@ from processors.web.text import Text
 from processors.web.words import words
 from tests.loop.page_on_paper import PaperPage
 from tests.loop.plant_on_paper import NOW_MS, Q_MS, ZONE, at, compressor_alert
+from tests.loop.test_web_routes import post
 
 EN, VI = Text(words("en"), ZONE), Text(words("vi"), ZONE)
 
@@ -138,3 +139,22 @@ def test_a_repair_can_be_told_of_what_went_away_by_itself_and_of_nothing_else_th
     for alert, offered in ((gone, True), (replace(gone, closed_reason="dismissed"), False), (replace(gone, closed_reason="fixed"), False)):
         with PaperPage(alerts=[alert]) as page:
             assert ('data-act="fixed"' in page.ask(f"/alerts/{alert.id}").text) is offered
+
+
+def test_a_repair_at_a_time_that_cannot_be_is_refused_with_the_times_that_can() -> None:
+    alert = compressor_alert()
+    with PaperPage(alerts=[alert]) as page:
+        for when in ("2026-11-01T08:00", "2026-12-24T08:00"):
+            refused = post(page, "fixed", {"note": "x", "repaired": when}, alert.id)
+            assert refused.status == 409
+            assert refused.json()["message"] == VI.words("err.repair", time="13/11, 22:00")
+
+
+def test_the_parts_of_a_meters_energy_by_period_add_up_to_the_figure_above() -> None:
+    with PaperPage() as page:
+        told = read(page, "/meters/compressor-3?lang=en")
+    whole = re.search(r"Energy +([\d,]+) +kWh", told)
+    parts = re.search(r"normal ([\d,]+) · peak ([\d,]+) · off-peak ([\d,]+) kWh", told)
+    assert whole
+    assert parts
+    assert abs(sum(int(part) for part in parts.groups()) - int(whole[1])) <= 1

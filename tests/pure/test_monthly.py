@@ -7,7 +7,6 @@ from datetime import date
 
 import pytest
 
-from driftwatt.alerts import Range
 from driftwatt.readings import Quality
 from processors.pure import monthly
 from processors.pure.outputs import IntervalEnergy
@@ -64,13 +63,6 @@ def test_one_day_of_the_plant_has_one_peak() -> None:
     early, late = at("2026-10-02 06:30"), at("2026-10-02 09:00")  # two days in UTC
     high = [replace(each, import_wh=9000.0) if each.start_ms in {early, late} else each for each in quarters()]
     assert monthly.account(high, CALENDAR, TARIFF, fine=True).peaks() == [(early, 36.0)]
-
-
-def test_waste_of_one_meter_is_not_added_twice_and_voided_waste_not_at_all() -> None:
-    alert = compressor_alert()
-    nested = replace(alert, id="2" * 16, excess_kwh=Range(100, 50, 150))
-    voided = replace(alert, id="3" * 16, meter="office", state="closed", closed_reason="production")
-    assert monthly.counted([nested, alert, voided]) == [alert]
 
 
 def test_the_waste_of_a_month_is_what_opened_or_ran_in_it() -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from driftwatt.alerts import Alert
-from processors.pure import savings
+from processors.pure import savings, waste_sums
 from processors.view import PlantView
 from processors.web import alert_text
 from processors.web.pages.overview import sheets
@@ -98,13 +98,14 @@ def heads(view: PlantView, text: Text, alerts: Sequence[Alert]) -> list[Head]:
     say, now_ms = text.words, view.now_ms()
     waste = [each for each in alerts if each.kind == "waste" and each.state != "suppressed"]
     running = [each for each in waste if each.state in {"unacked", "acked", "shelved"}]
-    kw = sum(alert_text.excess_kw(each) or 0.0 for each in running)
-    month = sum(each.per_month_cost.value for each in running if each.per_month_cost)
+    counts = waste_sums.shares(running, view.feeds, waste)
+    kw = sum(counts[each.id] * (alert_text.excess_kw(each) or 0.0) for each in running)
+    month = sum(counts[each.id] * each.per_month_cost.value for each in running if each.per_month_cost)
     local = text.local(now_ms)
     found = [each for each in waste if (text.local(each.opened_ms).year, text.local(each.opened_ms).month) == (local.year, local.month)]
     shelved, closed = sum(each.state == "shelved" for each in found), sum(each.state == "closed" for each in found)
-    so_far = sum(each.cost.value for each in running if each.cost)
-    energy = sum(each.excess_kwh.value for each in running if each.excess_kwh)
+    so_far = sum(counts[each.id] * each.cost.value for each in running if each.cost)
+    energy = sum(counts[each.id] * each.excess_kwh.value for each in running if each.excess_kwh)
     acks = [each.ack_at_ms - each.opened_ms for each in alerts if each.ack_at_ms]
     parts = say("al.found_parts", open=str(len(found) - shelved - closed), shelved=str(shelved), closed=str(closed))
     return [
