@@ -128,7 +128,7 @@ def regressors(day_class: DayClass, drivers: tuple[float, ...]) -> tuple[float, 
 
 def _classify(memory: Memory, state: DetectorState, day: Day, kw: array[float], bins: bytes) -> tuple[Means, Past]:
     """Return the slow means moved on, and the day with class, group and regressors."""
-    drivers, mean, (clock, day_class, *_) = state.drivers, sum(kw) / len(kw), day
+    drivers, mean, (clock, day_class, _, _) = state.drivers, sum(kw) / len(kw), day
     work, works, off, offs, told = memory.means
     if day_class in _WORKING:
         if works >= _CLOSURE_FROM and offs >= 1 and work > off and mean < off + CLOSURE_SHARE * (work - off):

@@ -36,7 +36,7 @@ class Over(NamedTuple):
 
 def turn(state: DetectorState, start_ms: int, settings: Settings, at_ms: int) -> tuple[DetectorState, tuple[Output, ...]]:
     """Close the day that is over and begin the one of `start_ms`; say what it should draw."""
-    over, left = state.day, Over(state.gate, state.memory, state.events)
+    over, left = state.day, _new(Over, (state.gate, state.memory, state.events, ()))
     if over is not None and state.kw:
         left = _end(state, over, settings, at_ms)
     day = hours.day_of(start_ms, settings.zone, settings.calendar, over.clock if over else None)
@@ -57,13 +57,14 @@ def caught_up(state: DetectorState) -> Gate:
 
 def limited(day: Day, quality: Gate, memory: Memory) -> Day:
     """Return a day with the limits between which its hours are plain."""
-    clock, day_class, base, _, _ = day
+    clock, day_class, base, (start_ms, end_ms, _, _) = day
     least, most = gate.plain_between(quality)
     usual, schedule = memory.usual, memory.schedule
     if usual is None or schedule is None:
-        return _new(Day, (clock, day_class, base, least, (most,) * len(clock.hours)))
+        return _new(Day, (clock, day_class, base, (start_ms, end_ms, least, (most,) * len(clock.hours))))
     tops = usual.quiet_up_to(schedule.mask[base : base + 24], base, most)
-    return _new(Day, (clock, day_class, base, least, tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours)))
+    tops = tops if clock.hours == EVEN else tuple(tops[hour] for hour in clock.hours)
+    return _new(Day, (clock, day_class, base, (start_ms, end_ms, least, tops)))
 
 
 def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> Over:
@@ -103,7 +104,7 @@ def _judge(events: tuple[Event, ...], quality: Gate, closed: Closed, settings: S
     if unfit != memory.unfit:
         memory = memory._replace(unfit=unfit)
     if not events and not waste.raised(memory, settings.threshold):
-        return Over(quality, memory, events, outputs)
+        return _new(Over, (quality, memory, events, outputs))
     step = waste.after_day(events, Scene(memory, settings, at_ms), past, left)
     return Over(quality, step.memory, step.events, (*outputs, *step.findings))
 

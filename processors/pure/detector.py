@@ -30,9 +30,10 @@ __all__ = ["Answer", "DetectorState", "Settings", "SiteCalendar", "answer", "beg
 Answer = Literal["known", "new_normal", "dismissed", "fixed"]
 Told = tuple[DetectorState, tuple[Output, ...]]
 
+_HOUR = float(HOUR_MS)
 _SQUARE_MS = HOUR_MS * HOUR_MS
 _EVEN_HOUR = 1e-12
-"""Share of kW²: what rounding makes of an hour of one interval."""
+"""Share of kW²: what rounding makes of an hour of one interval is no scatter."""
 _SAME = 2e-9
 """Two hours that differ by less may be repeats: the gate decides."""
 ANOTHER_LOAD = 2.0
@@ -99,10 +100,10 @@ def _take(  # noqa: PLR0917 – places cost less than names
         return state, ()
     outputs: tuple[Output, ...] = ()
     if start_ms >= until_ms:
-        if until_ms or day is None or start_ms >= day[0][2]:
+        if until_ms or day is None or start_ms >= day[3][1]:
             state, outputs = _move_on(state, start_ms, settings, end_ms)
             _, _, total, good_ms, squares, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
-        _, day_ms, day_end_ms, _ = day[0]  # type: ignore[index]  # there is one now
+        day_ms, day_end_ms, _, _ = day[3]  # type: ignore[index]  # there is one now
         until_ms = start_ms - (start_ms - day_ms) % HOUR_MS + HOUR_MS
         until_ms = min(until_ms, day_end_ms)
     if kwh is not None:
@@ -114,13 +115,11 @@ def _take(  # noqa: PLR0917 – places cost less than names
         drivers = _driven(drivers, temperature, production)
     over = end_ms >= until_ms
     if over and good_ms >= LEAST_MS and not test[0] and not quality[7]:
-        (_, day_ms, _, _), _, _, least, most = day  # type: ignore[misc]  # as above
+        day_ms, _, least, most = day[3]  # type: ignore[index]  # as above
         place, kw, last = (until_ms - 1 - day_ms) // HOUR_MS, total * HOUR_MS / good_ms, kws[-1] if behind else quality[2]
         plain = last is not None and least <= kw <= most[place] and not -_SAME * last <= kw - last <= _SAME * last
         if plain and not settings.calendar.closed(until_ms - HOUR_MS, until_ms):
-            square = squares / good_ms - kw * kw
-            if scatter or square > _EVEN_HOUR * kw * kw:
-                scatter = _scattered(scatter, len(kws), square)
+            scatter = _scattered(scatter, len(kws), squares / good_ms, kw * kw)
             behind, at, over = behind + 1, at | 1 << place, False
             kws += (kw,)
             until_ms, total, good_ms, squares = 0, 0.0, 0, 0.0
@@ -139,11 +138,11 @@ def _put_away(state: DetectorState, start_ms: int, end_ms: int, kwh: float, sett
     seen_ms, until_ms, _, _, _, day, behind, at, kws, scatter, drivers, quality, test, memory, events = state
     if until_ms or start_ms < seen_ms or day is None or scatter or test[0] or quality[7]:
         return None
-    (_, day_ms, day_end_ms, _), _, _, least, most = day
+    day_ms, day_end_ms, least, most = day[3]
     place, begun_ms = divmod(start_ms - day_ms, HOUR_MS)
     if begun_ms or end_ms > day_end_ms:
         return None
-    kw, last = kwh * HOUR_MS / HOUR_MS, kws[-1] if behind else quality[2]
+    kw, last = kwh * _HOUR / _HOUR, kws[-1] if behind else quality[2]
     if last is None or -_SAME * last <= kw - last <= _SAME * last or not least <= kw <= most[place]:
         return None
     if settings.calendar.closed(start_ms, end_ms):
@@ -180,7 +179,7 @@ def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
     before = test
     found: tuple[Output, ...] = ()
     if day is not None and good_ms >= LEAST_MS:
-        (_, day_ms, _, hours_of_day), _, base, _, _ = day
+        (_, day_ms, _, hours_of_day), _, base, _ = day
         place = (until_ms - 1 - day_ms) // HOUR_MS
         start_ms = day_ms + place * HOUR_MS
         if not settings.calendar.closed(start_ms, until_ms):
@@ -190,7 +189,7 @@ def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
             quality, reason, found = gate.step(quality, memory.profile, kw, b, settings.meter, start_ms, at_ms)
             if not reason:
                 at |= 1 << place
-                scatter = _scattered(scatter, len(kws), squares / good_ms - kw * kw)
+                scatter = _scattered(scatter, len(kws), squares / good_ms, kw * kw)
                 kws = (*kws, kw)
                 if memory.usual is not None and memory.schedule is not None:
                     test = fast.step(test, memory.usual, kw, b, start_ms, off=memory.schedule.mask[b] != RUNNING)
@@ -201,12 +200,12 @@ def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
     return state, found + said
 
 
-def _scattered(scatter: tuple[float, ...], hours_before: int, square: float) -> tuple[float, ...]:
+def _scattered(scatter: tuple[float, ...], hours_before: int, mean_square: float, squared_mean: float) -> tuple[float, ...]:
     """Return the scatter inside the hours of a day with one more; nothing while there is none at all."""
-    square = max(0.0, square)
+    square = max(0.0, mean_square - squared_mean)
     if scatter:
         return (*scatter, square)
-    return (*(0.0,) * hours_before, square) if square > 0.0 else scatter
+    return (*(0.0,) * hours_before, square) if square > _EVEN_HOUR * squared_mean else scatter
 
 
 def _heed_fast(state: DetectorState, settings: Settings, at_ms: int) -> Told:

@@ -131,6 +131,10 @@ def _unpack_copy(ordinal: int, theta: array[float], moved: bool) -> Copy:  # noq
     return Copy(ordinal, array("f", [x for row in rows for x in row]), moved)
 
 
+def _unpack_day(clock: Clock, day_class: DayClass, base: int, least: float, most: tuple[float, ...]) -> Day:
+    return Day(clock, day_class, base, (clock.start_ms, clock.end_ms, least, most))
+
+
 def _unpack_ridge(a: tuple[float, ...], b: tuple[float, ...], n: int) -> Ridge:
     return Ridge(a, b, solve(a, b) if n else b, n)
 
@@ -165,6 +169,7 @@ _CODEC = Codec(
         Past: Packing(_pack_past, _unpack_past),
         Copy: Packing(_pack_copy, _unpack_copy),
         Calm: Packing(_pack_calm, _unpack_calm),
+        Day: Packing(lambda day: (*day[:3], *day.plain[2:]), _unpack_day),
         Memory: Packing(tuple, _unpack_memory),
         Ridge: Packing(lambda ridge: (ridge.a, ridge.b, ridge.n), _unpack_ridge),
         Scale: Packing(lambda scale: (scale.order,), scale_of),

@@ -25,7 +25,8 @@ from processors.pure.robust import median
 WEIGHT = 0.2
 DIVISOR = 10.0
 ADVICE_SCORE = 2.5
-_CLIP, _STEP, _SPREAD_STEP, _STAY = (np.array(factor, np.float32) for factor in (3.0, WEIGHT, 1.25 * WEIGHT, 1.0 - WEIGHT))
+_KEPT = np.dtype(np.float32)
+_CLIP, _STEP, _SPREAD_STEP, _STAY = (np.array(factor, _KEPT) for factor in (3.0, WEIGHT, 1.25 * WEIGHT, 1.0 - WEIGHT))
 """Factors as arrays of no dimension: numpy need not convert them every day."""
 _new = tuple.__new__
 _SURELY = 1 - 1e-6
@@ -44,13 +45,13 @@ class Usual(NamedTuple):
         """Return the bins after the good hours of one day; of hours that share a bin the last one counts."""
         mean, spread, typical, floor = self
         mean, spread = mean[:], spread[:]
-        means, spreads = np.frombuffer(mean, np.float32), np.frombuffer(spread, np.float32)
-        even = bins[-1] - bins[0] == 23 and len(bins) == 24
-        chosen: Any = slice(bins[0], bins[0] + 24) if even else np.frombuffer(bins, np.uint8)
+        means, spreads, first = np.frombuffer(mean, _KEPT), np.frombuffer(spread, _KEPT), bins[0]
+        even = bins[-1] - first == 23 and len(bins) == 24
+        chosen: Any = slice(first, first + 24) if even else np.frombuffer(bins, np.uint8)
         m, v = means[chosen], spreads[chosen]
-        most = np.maximum(v, np.array(max(typical / 2, floor), np.float32))
+        most = np.maximum(v, np.array(max(typical / 2, floor), _KEPT))
         most *= _CLIP
-        r = np.frombuffer(kw, np.float32) - m
+        r = np.frombuffer(kw, _KEPT) - m
         size = np.abs(r)
         np.minimum(size, most, out=size)
         np.copysign(size, r, out=r)

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from driftwatt.readings import Quality
 
+_new = tuple.__new__
 HOUR_MS = 3_600_000
 BINS = 168
 MIN_COVERAGE = 0.5
@@ -47,18 +48,21 @@ class Clock(NamedTuple):
     hours: bytes
 
 
+Plain = tuple[int, int, float, tuple[float, ...]]
+"""Where hours of a day are plain, a bare tuple as it is looked at every hour: start, end, least kW, most kW of each hour."""
+
+
 class Day(NamedTuple):
     """A local day and the row of the week it uses: holidays use Sunday's, a Sunday or Saturday named as a working day Wednesday's.
 
-    `base` is the first bin of that row. An hour from `least` up to its number in `most` is plain: neither the gate
-    nor the fast test has anything to say about it.
+    `base` is the first bin of that row. An hour inside `plain` is plain: neither the gate nor the fast test has
+    anything to say about it.
     """
 
     clock: Clock
     day_class: DayClass
     base: int
-    least: float = inf
-    most: tuple[float, ...] = ()
+    plain: Plain
 
 
 def places_of(at: int) -> bytes:
@@ -119,7 +123,7 @@ def day_of(t_ms: int, zone: tzinfo, calendar: SiteCalendar, before: Clock | None
         ordinal = datetime.fromtimestamp(t_ms / 1000, zone).toordinal()
         clock = clock_of(ordinal if day_start_ms(ordinal, zone) <= t_ms else ordinal - 1, zone)
     day_class = calendar.day_class(date.fromordinal(clock.ordinal))
-    return Day(clock, day_class, 24 * week_row(clock.ordinal, day_class))
+    return _new(Day, (clock, day_class, 24 * week_row(clock.ordinal, day_class), (clock.start_ms, clock.end_ms, inf, ())))
 
 
 def hours_of(day: Day) -> list[tuple[int, int]]:

@@ -132,7 +132,7 @@ def _correlation(us: array[int], first: int, second: int, lagged: int) -> float:
     power = n * second - first * first
     if power <= 0:
         return 0.0
-    echo = n * n * lagged - n * first * (2 * first - us[0] - us[-1]) + (n - 1) * first * first
+    echo = n * (n * lagged - first * (2 * first - us[0] - us[-1])) + (n - 1) * first * first
     return 0.0 if echo <= 0 else min(ECHO_MOST, echo / (n * power))
 
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 from math import sqrt
 from typing import NamedTuple
 
+from processors.pure.baseline import pairs
 from processors.pure.cholesky import ALL, TERMS, WEEK, solve
 from processors.pure.schedule import Schedule
 
@@ -88,19 +89,18 @@ def kept(schedule: Schedule) -> tuple[int, ...]:
     return tuple(c for c in range(5) if enough.get(c, True))
 
 
-def learned(year: Yearly, ordinal: int, z: Sequence[float], ys: Sequence[float | None], schedule: Schedule) -> Yearly:
+def learned(year: Yearly, ordinal: int, z: tuple[float, ...], ys: Sequence[float | None], schedule: Schedule) -> Yearly:
     """Return the reference with one valid day more; the same once its year is over. `ys` has the five channels, in shares of L."""
     first, _, n, a, b, squares = year
-    values = [y for c in kept(schedule) if ys and (y := ys[c]) is not None]
-    if year.complete(ordinal) or len(values) < len(kept(schedule)):
+    channels, products = kept(schedule), pairs(z)
+    values = [y for c in channels if ys and (y := ys[c]) is not None]
+    if year.complete(ordinal) or len(values) < len(channels):
         return year
-    terms = [(term, x) for term, x in enumerate(z) if x]
-    size = ALL if len(a) == ALL or terms[-1][0] >= 4 else WEEK
+    size = ALL if len(a) == ALL or products[-1][0] >= WEEK else WEEK
     a, b, squares = _room(a, size), _room(b, TERMS * len(values)), _room(squares, len(values))
-    for row, x in terms:
-        for column, other in terms:
-            if column <= row:
-                a[row * (row + 1) // 2 + column] += x * other
+    for at, product in products:
+        a[at] += product
+    terms = [(term, x) for term, x in enumerate(z) if x]
     for place, y in enumerate(values):
         squares[place] += y * y
         for term, x in terms:
@@ -110,4 +110,4 @@ def learned(year: Yearly, ordinal: int, z: Sequence[float], ys: Sequence[float |
 
 def _room(numbers: array[float], size: int) -> array[float]:
     """Return a copy with zeros up to a size."""
-    return numbers + array("d", bytes(8 * (size - len(numbers))))
+    return numbers[:] if len(numbers) == size else numbers + array("d", bytes(8 * (size - len(numbers))))
