@@ -16,6 +16,7 @@ from typing import cast, get_args
 
 from driftwatt.alerts import PATTERN_OF_CHANNEL, Alert, Cause, Frozen, HistoryLine, Kind, Pattern, State, alert_id
 from processors.pure import feeders, savings, severity, site_event
+from processors.pure.alert_figures import figured, ranked
 from processors.pure.answers import (
     AlertBook,
     Change,
@@ -31,7 +32,7 @@ from processors.pure.answers import (
     undo,
     unshelve,
 )
-from processors.pure.appraise import AlertContext, appraise
+from processors.pure.appraise import AlertContext
 from processors.pure.outputs import DataFinding, Output, WasteFinding
 
 __all__ = [
@@ -43,11 +44,11 @@ __all__ = [
     "acknowledge",
     "comment",
     "dismiss",
-    "figured",
     "fixed",
     "on_edges",
     "on_output",
     "on_silence",
+    "on_thresholds",
     "on_time",
     "on_voice",
     "settled",
@@ -92,6 +93,12 @@ def on_time(book: AlertBook, now_ms: int) -> Change:
         if alert is not book[alert.id]:
             changed.append(alert)
     return _change(book, changed, told)
+
+
+def on_thresholds(book: AlertBook, context: AlertContext) -> Change:
+    """Rank open waste alerts by the thresholds of money that were changed."""
+    after = [(alert, ranked(alert, context)) for alert in book.values() if alert.kind == "waste" and alert.state in OPEN]
+    return _change(book, [now for was, now in after if now != was])
 
 
 def settled(change: Change, context: AlertContext, at_ms: int) -> Change:
@@ -189,63 +196,6 @@ def _back_again(book: AlertBook, alert: Alert) -> list[Alert]:
         if saving is not None and saving.came_back_ms is None and alert.opened_ms - saving.fixed_ms < late_ms:
             found.append(savings.came_back(each, alert.opened_ms, by=alert.id))
     return found
-
-
-def figured(alert: Alert, finding: WasteFinding, context: AlertContext) -> Alert:
-    """Return the alert with the figures of a finding; its severity only rises while it is open."""
-    figures = appraise(finding, context)
-    month = figures.per_month_cost
-    found = severity.of_money(month.value if month else None, medium=context.medium_per_month, high=context.high_per_month)
-    worse = severity.worse(alert.severity, found) if alert.excess_kwh else found
-    history = alert.history
-    if alert.excess_kwh and worse != alert.severity:
-        history = (*history, HistoryLine(finding.at_ms, "escalated", reason=worse))
-    return replace(
-        alert,
-        severity=worse,
-        updated_ms=finding.at_ms,
-        expected_kw=finding.expected_kw,
-        actual_kw=finding.actual_kw,
-        excess_kwh=finding.kwh,
-        cost=figures.cost,
-        co2e_kg=figures.co2e_kg,
-        currency=figures.currency or alert.currency,
-        tariff=figures.tariff,
-        schedule=figures.schedule,
-        factor=figures.factor,
-        vat=figures.vat,
-        per_day=figures.per_day,
-        priced=figures.priced,
-        unpriced_kwh=figures.unpriced_kwh,
-        per_month_cost=month,
-        provisional=finding.provisional,
-        days_learned=finding.days_learned,
-        unconfirmed=figures.unconfirmed,
-        confidence=severity.confidence(finding.kwh, provisional=finding.provisional),
-        evidence=finding.evidence,
-        message_args=_numbers(finding, figures.per_day, month.value if month else None),
-        below_floor=month is not None and month.value < context.floor_per_month,
-        history=history,
-    )
-
-
-def _numbers(finding: WasteFinding, per_day: Mapping[str, float], month: float | None) -> dict[str, float | str]:
-    """Return the numbers that the sentence of a waste alert may use."""
-    numbers: dict[str, float | str] = {
-        "expected_kw": finding.expected_kw,
-        "actual_kw": finding.actual_kw,
-        "excess_kw": finding.actual_kw - finding.expected_kw,
-        "hours": finding.hours,
-        "days": float(finding.days),
-        "since_ms": float(finding.since_ms),
-        "kwh": finding.kwh.value,
-        "kwh_low": finding.kwh.low,
-        "kwh_high": finding.kwh.high,
-        "kwh_per_day": per_day["kwh"],
-    }
-    if month is not None:
-        numbers |= {"cost_per_day": per_day["cost"], "cost_per_month": month}
-    return numbers
 
 
 def _blank(kind: Kind, meter: str, channel: str, *, since_ms: int, at_ms: int, context: AlertContext) -> Alert:

@@ -37,6 +37,11 @@ class AlertContext:
     floor_per_month: float = 0.0
     meters: tuple[str, ...] = ()
 
+    @property
+    def thresholds(self) -> tuple[float, float, float]:
+        """The money per month that ranks an alert: to be sent at all, medium, high."""
+        return self.floor_per_month, self.medium_per_month, self.high_per_month
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

@@ -61,6 +61,7 @@ class Judge:
     _kept: Parts = field(default_factory=Parts)
     _followed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _drivers: Drivers | None = None
+    _moved_thresholds: bool = False
 
     def __post_init__(self) -> None:
         self._name_plans()
@@ -133,6 +134,7 @@ class Judge:
             self.states.end_run(meter)
         listed = {meter: policy_with(policy, self.maintenance) for meter, policy in policies.items()}
         self.policies = {meter: with_facts(policy, self.record.facts.get(meter, "")) for meter, policy in listed.items()}
+        self._moved_thresholds |= context.thresholds != self.context.thresholds
         self.context, before = context, self._drivers
         self._name_plans()
         if self._drivers is not None:
@@ -216,6 +218,9 @@ class Judge:
             elif meter in heard_ms and meter in told:
                 self._change(alerts.on_voice(self.book, meter, at_ms=now_ms), products)
         self._change(alerts.settled(alerts.on_time(self.book, now_ms), self.context, now_ms), products)
+        if self._moved_thresholds:
+            self._change(alerts.on_thresholds(self.book, self.context), products)
+            self._moved_thresholds = False
 
     def on_answer(self, answer: Answer, products: Products) -> Alert:
         """Take a person's answer. Raises as `answering.tried` does."""

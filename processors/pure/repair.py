@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from driftwatt.alerts import Alert, Frozen
-from processors.pure import alerts, clean, savings
+from processors.pure import alert_figures, clean, savings
 from processors.pure.answers import Told
 from processors.pure.appraise import AlertContext
 from processors.pure.calendar import local
@@ -28,7 +28,7 @@ def begin(alert: Alert, told: Told, state: DetectorState | None, settings: Setti
     over_ms = told.at_ms if told.repaired_ms is None else told.repaired_ms
     if told.repaired_ms is not None:
         finding = clean.until(state, settings, told.channel, told.since_ms, repaired_ms=over_ms, at_ms=told.at_ms)
-        alert = alert if finding is None else alerts.figured(alert, finding, context)
+        alert = alert if finding is None else alert_figures.figured(alert, finding, context)
     found = clean.reference(state, told.channel, told.since_ms)
     days = [] if found is None else clean.waste_days(state, found, told.channel, told.since_ms)
     return savings.begin(alert, found, _before(days, over_ms), over_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,8 @@ from processors.pure.judge import SILENT_MS, Judge
 from processors.pure.policy import MeterPolicy
 from processors.pure.presence import EdgesNow
 from processors.pure.products import Products
+from tests.support.loads import Load
+from tests.support.plant_days import PlantDays, day_ms
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 T = 1_899_999_900_000
@@ -186,3 +189,20 @@ def test_while_the_broker_is_away_no_edge_is_called_lost() -> None:
     assert EdgesNow.of(gone, {"m1": None}, T, broker_ms=T - 1000).lost == {}, "nobody had the time to speak again"
     assert EdgesNow.of(gone, {"m1": None}, T, broker_ms=T - 10 * MINUTE).lost == {"hall-a": 0}
     assert EdgesNow.of(gone, {"m1": "hall-b"}, T, broker_ms=T - 10 * MINUTE).lost == {}, "a stranger is not missed"
+
+
+def test_thresholds_of_money_that_change_rank_open_alerts_at_once() -> None:
+    plant = PlantDays({"m": Load(3)}, extra={"m": lambda at: 7.0 if at >= 60 else 0.0})
+    plant.run(70)
+    one, alert = plant.judge, plant.first("m")
+    assert alert.per_month_cost is not None
+    assert (alert.below_floor, alert.severity) == (False, "medium")
+    money = alert.per_month_cost.value
+    changed = replace(one.context, floor_per_month=2 * money, medium_per_month=2 * money)
+    one.follow(one.policies, changed, {})
+    one.on_tick(day_ms(70), {}, plant.products)
+    assert (one.book[alert.id].below_floor, one.book[alert.id].severity) == (True, "low")
+    assert plant.products.alerts[alert.id] == one.book[alert.id]
+    one.follow(one.policies, replace(changed, floor_per_month=0.0, high_per_month=money / 2), {})
+    one.on_tick(day_ms(70), {}, plant.products)
+    assert (one.book[alert.id].below_floor, one.book[alert.id].severity) == (False, "high")
