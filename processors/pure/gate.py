@@ -8,7 +8,8 @@
   meter switches this test off by itself. Below 5 % of x_max it takes 24 h: the register of an idle machine counts
   in so few steps that equal hours are ordinary.
 * ct: for 12 h the ratio to the bin profile has a mean in 0.15…0.55 and a coefficient of variation < 0.12, and
-  the 12-h mean is below 0.75 × the 2 % quantile (one of three CTs reversed reads about one third).
+  the 12-h mean is below 0.75 × the 2 % quantile (one of three CTs reversed reads about one third). When that goes away by
+  itself the quantile is halved: nights that really fell are told once or twice, not on every Sunday.
 
 The profile learns once a day, when the day is over: a bin is visited once a day. Source: docs/detection.md,
 "Quality gate". Gaps are the collector's and the engine's to report.
@@ -32,7 +33,7 @@ LEARNING_DAYS = 28
 EPISODE_MS = 24 * HOUR_MS
 STUCK_HOURS, IDLE_HOURS = 6, 24
 IDLE = 0.05
-CT_HOURS = 12
+CT_HOURS, CT_AGAIN = 12, 0.5
 NEW_MOST = 100
 NEW_HOURS, NEW_MS, NEW_WITHIN_MS, NEW_SPREAD = 24, 96 * HOUR_MS, 168 * HOUR_MS, 10
 """A jump is a new level with so many hours, over so long a time, within such a time, and none so many times their median."""
@@ -135,6 +136,8 @@ def step(  # noqa: PLR0917 – called for every hour of a history: places cost l
         if not episodes:
             return _new(Gate, (highest, lowest, kw, repeats, longest, powers, seen, episodes, jumps)), "", ()
     episodes, findings = _episodes(episodes, DataFinding(meter, "opened", reason, at_ms, start_ms, {"kw": kw}))
+    if any(each.state == "closed" and each.reason == "ct" for each in findings):
+        lowest *= CT_AGAIN
     return Gate(highest, lowest, kw, repeats, longest, powers, seen, episodes, jumps), reason, findings
 
 

@@ -76,6 +76,12 @@ def test_a_jump_that_lasts_is_a_new_level_and_a_new_normal_of_it_is_learned_anew
     assert state.memory.schedule.off_hours(0) == 8
 
 
+def test_nights_that_really_fell_are_told_once_and_not_on_every_sunday() -> None:
+    _, said = watch(Load(3, quarters=4).intervals(115, lambda day, _kw, running: -2.2 if day >= 45 and not running else 0.0))
+    told = [each for each in said if isinstance(each, DataFinding) and each.state == "opened"]
+    assert [each.reason for each in told] == ["ct"]
+
+
 def test_waste_never_makes_a_meter_learn_anew_however_long_nobody_answers() -> None:
     state, said = watch(Load(5, quarters=4).intervals(160, step(20.0, 45)))
     assert [each.state for each in waste(said)] == ["opened"]
