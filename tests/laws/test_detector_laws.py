@@ -208,7 +208,7 @@ def test_a_plain_hour_says_what_a_careful_one_would() -> None:
     state, said = detector.begin(SETTINGS), list[Output]()
     for each in wasteful():
         if state.day is not None:
-            state = state._replace(day=state.day._replace(least=math.inf))
+            state = state._replace(day=state.day._replace(plain=(*state.day.plain[:2], math.inf, state.day.plain[3])))
         state, outputs = detector.on_interval(state, each, SETTINGS)
         said += outputs
     assert [_rounded(e) for e in said if isinstance(e, WasteFinding)] == [_rounded(e) for e in heard() if isinstance(e, WasteFinding)]
