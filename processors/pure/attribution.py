@@ -12,10 +12,11 @@ baseline within two months, which hides much more than the noise of single days:
 
     δ_k = a_kᵀK z / a_kᵀK a_k,   s_k = √(v / a_kᵀK a_k),   t = δ_k/s_k       generalised least squares
     excess is never negative:  m_k = s_k (t + m(t)),  m(t) = φ(t)/Φ(t)           mean of the truncated normal
-    P_k ∝ s_k √h_k / m(t)                                                        evidence with a flat prior on δ ≥ 0
+    P_k ∝ min(s_k, 2 s) √h_k / m(t)                                              evidence with a flat prior on δ ≥ 0
     W = L Σ P_k h_k m_k,   and the variance of this mixture
 
-h_k are the hours of the part over the event. C and the 2.4 were measured over the loads of the bench (drift of 60 days
+h_k are the hours of the part over the event. s is that of the surest part: one of which nothing can be seen would else win by
+the room that its noise leaves it. C and the 2.4 were measured over the loads of the bench (drift of 60 days
 without a fault, in units of s): one table for all meters. Source: A. C. Aitken 1935; J. A. Hoeting et al., Bayesian
 model averaging, Statistical Science 14 (1999).
 """
@@ -36,6 +37,8 @@ PRECISION = (
 )
 """K of C with correlations .6 base–deep and deep–shoulders, .5 base–shoulders, .4 with running hours."""
 LIFTS: tuple[tuple[Part, tuple[int, ...]], ...] = (("all", (0, 1, 2, 3)), ("off", (0, 1, 2)), ("edge", (2,)), ("on", (3,)))
+SEEN = 2.0
+"""A part counts as if it were seen at least half as well as the surest one."""
 _FAR = -6.0
 _ROOT_2, _LOG_ROOT_2PI = math.sqrt(2.0), 0.5 * math.log(2.0 * math.pi)
 
@@ -63,15 +66,18 @@ def attribute(gauges: Sequence[float], scales: Sequence[float], hours: Sequence[
     pull = [sum(k * r / s for k, r, s in zip(row, gauges, scales, strict=True)) / v for row in PRECISION]
     off, edge, on = hours
     spans: dict[Part, float] = {"all": off + on, "off": off, "edge": edge, "on": on}
-    found: list[tuple[float, Part, float, float]] = []
+    seen: list[tuple[Part, float, float]] = []
     for part, lifted in LIFTS:
         if spans[part] <= 0.0:
             continue
         precision = sum(PRECISION[i][j] / (scales[i] * scales[j]) for i in lifted for j in lifted) / v
         s = 1.0 / math.sqrt(precision)
-        t = sum(pull[i] / scales[i] for i in lifted) * s
+        seen.append((part, s, sum(pull[i] / scales[i] for i in lifted) * s))
+    most = SEEN * min((s for _, s, _ in seen), default=0.0)
+    found: list[tuple[float, Part, float, float]] = []
+    for part, s, t in seen:
         log_mills, mean, variance = positive(t)
-        evidence, own = math.log(s) + 0.5 * math.log(spans[part]) - log_mills, spans[part] * s
+        evidence, own = math.log(min(s, most)) + 0.5 * math.log(spans[part]) - log_mills, spans[part] * s
         found.append((evidence, part, own * mean, own * own * variance))
     return _mixed(found)
 

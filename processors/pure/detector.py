@@ -277,11 +277,11 @@ def _forgiven(test: Fast, memory: Memory) -> Fast:
 def _lifted(event: Event, memory: Memory) -> dict[int, float]:
     """Return the level at which the fast test takes an answered excess for usual, by off bin.
 
-    The excess is the mean of the event or the median of the last three days, whichever is more: an event that was
-    dated too early, or that grew, would else be told again.
+    The excess is the median of the last three days against the baseline that the charts had before the event: its energy is
+    told against a reference that may lie lower, and what drifted meanwhile would then hide the next night of waste.
     """
     schedule = memory.schedule or waste.NO_SCHEDULE
-    values = [(day.ys[OFF], dot(event.clean[OFF], day.z)) for day in memory.days[-3:] if day.ys]
-    last = [y - clean for y, clean in values if y is not None]
-    excess = max(0.0, event.sums[OFF].delta, median(last) if last else 0.0) * schedule.level
+    baseline = memory.clean_before(event.since)[OFF]
+    last = [y - dot(baseline, day.z) for day in memory.days[-3:] if day.ys and (y := day.ys[OFF]) is not None]
+    excess = max(0.0, median(last) if last else 0.0) * schedule.level
     return {b: event.usual[b] + excess for b, code in enumerate(schedule.mask) if code != RUNNING}

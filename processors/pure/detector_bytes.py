@@ -26,13 +26,13 @@ from processors.pure.fast import Fast, Usual
 from processors.pure.gate import Gate, Profile
 from processors.pure.heard import Drivers, Heard
 from processors.pure.hours import ROWS, Clock, Day, DayClass, places_of
-from processors.pure.ledger import Event, Sums
+from processors.pure.ledger import Event, Kept, Sums
 from processors.pure.memory import Copy, Memory, Past
 from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 from processors.pure.yearly import Yearly
 
-VERSION, OLDEST = 11, 11
+VERSION, OLDEST = 12, 12
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")
@@ -163,6 +163,7 @@ _CODEC = Codec(
         Calm,
         Event,
         Sums,
+        Kept,
         Yearly,
     ),
     {

@@ -5,8 +5,12 @@ days since then (those before the alarm too), in shares of the meter's scale L; 
 left without the shoulders. Which part of the day the excess runs in, and how much it is, is a weighted mean over all
 of them (attribution.py):
 
-    W = L Σ_part P(part) · hours(part) · δ(part),     half-width = 1.9 standard deviations of that mixture
+    W = L Σ_part P(part) · hours(part) · δ(part),     half-width = 2 standard deviations of that mixture
     no schedule: one part, all day, gauged by base load if base opened the event, else by the day's mean
+
+An excess may end long before its event is resolved: a weekend is over on Monday. The likeliest end is the day up to which
+(Σ r)²/n of the opening channel is largest, the change point of a shift of any size; when less than a fifth of the mean
+excess is left of five valid days or more since then, the days up to there are what is told.
 
 Hours are those of the weekdays passed, so that a weekend counts with its own. Channels are never summed:
 base ⊂ off ⊂ tot. Nor are the open events of one meter: an older one counts against its own, older reference and so
@@ -30,9 +34,10 @@ from processors.pure.outputs import Channel
 from processors.pure.robust import clip
 from processors.pure.schedule import EDGE, RUNNING, Schedule
 
-BAND_FACTOR = 1.9
+BAND_FACTOR = 2.0
 """Half-width in standard deviations: a normal would need 1.645, drift has longer tails."""
 RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
+OVER_DAYS, OVER_SHARE = 5, 0.2
 RESOLVED_CLIP = 2.5
 """Residuals count up to so many sigma when it is judged whether waste is over: else a large one would linger."""
 BASE, OFF, EDGES, ON, TOT = range(5)
@@ -53,13 +58,25 @@ class Sums(NamedTuple):
         return (self.y - self.clean) / self.n if self.n else 0.0
 
 
+NO_SUMS = tuple(Sums() for _ in CHANNELS)
+
+
+class Kept(NamedTuple):
+    """An event as it stood on the day `until` (ordinal) up to which its excess likeliest ran; `peak` was (Σ r)²/n then."""
+
+    until: int = 0
+    days: int = 0
+    sums: tuple[Sums, ...] = NO_SUMS
+    peak: float = 0.0
+
+
 class Event(NamedTuple):
     """One open waste event. `clean` is the frozen θ per channel, `usual` the bin profile frozen at the alarm.
 
     It is booked from the local day `since` on; `since_ms` is the first hour that exceeds, `days` counts valid days since
     `since`; `level` smooths the opening channel's residual, `sigma` is its scale at the alarm; `answered` is the answer
     given so far. `old_*` stands for days that have left the memory: weights per bin and their span. `judged` is the θ
-    that the opening channel must come back to.
+    that the opening channel must come back to. `kept` is the event up to the likeliest end of its excess.
     """
 
     channel: Channel
@@ -72,12 +89,18 @@ class Event(NamedTuple):
     usual: array[float]
     sigma: float
     days: int = 0
-    sums: tuple[Sums, ...] = tuple(Sums() for _ in CHANNELS)
+    sums: tuple[Sums, ...] = NO_SUMS
     level: float = 0.0
     answered: str = ""
     old_weights: array[float] = array("f")
     old_until_ms: int = 0
     judged: tuple[float, ...] = ()
+    kept: Kept = Kept()
+
+    @property
+    def opening(self) -> int:
+        """The place of the opening channel."""
+        return CHANNELS.index(self.channel)
 
 
 class Account(NamedTuple):
@@ -115,23 +138,39 @@ def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
         if CHANNELS[c] == event.channel:
             excess = clip(y - dot(event.judged, day.z), RESOLVED_CLIP * event.sigma)
             level += RESOLVED_WEIGHT * (excess - level)
-    return event._replace(sums=tuple(sums), days=event.days + 1, level=level)
+    event = event._replace(sums=tuple(sums), days=event.days + 1, level=level)
+    own = sums[event.opening]
+    peak = own.n * max(0.0, own.delta) ** 2
+    return event if peak < event.kept.peak else event._replace(kept=Kept(day.ordinal, event.days, event.sums, peak))
+
+
+def over(event: Event) -> bool:
+    """Tell whether hardly any excess is left of the valid days after its likeliest end."""
+    own, then = event.sums[event.opening], event.kept.sums[event.opening]
+    left = own.n - then.n
+    return left >= OVER_DAYS and own.n * own.delta - then.n * then.delta < OVER_SHARE * left * then.delta
+
+
+def counted(event: Event) -> Event:
+    """Return an event as it is told: up to the likeliest end of its excess when that is over, else all of it."""
+    return event._replace(days=event.kept.days, sums=event.kept.sums) if over(event) else event
 
 
 def without(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
-    """Return the event as if some of its valid days had not been booked: those after a repair that was told late."""
+    """Return the event as if some of its valid days had not been booked: the last ones, after a repair that was told late."""
     sums = list(event.sums)
     for day in days:
         for c, y in enumerate(day.ys):
             if y is not None:
                 clean, hours, was = dot(event.clean[c], day.z), channel_hours(schedule, c, day.weekday), sums[c]
                 sums[c] = Sums(was.n - 1, was.y - y, was.clean - clean, was.energy - hours * (y - clean), was.hours - hours)
-    return event._replace(sums=tuple(sums), days=event.days - len(days))
+    left = event._replace(sums=tuple(sums), days=event.days - len(days))
+    return left._replace(kept=Kept(0, left.days, left.sums)) if days and days[0].ordinal <= event.kept.until else left
 
 
 def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
     """Return a new event with the days since its beginning booked."""
-    c = CHANNELS.index(event.channel)
+    c = event.opening
     above: list[float] = []
     for day in days:
         if day.ordinal >= event.since:
@@ -143,9 +182,10 @@ def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
 def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:
     """Return what the event amounts to so far."""
     level = schedule.level
+    event = counted(event)
     found = _excess(event, schedule, charts)
     kwh, half = found.energy * level, BAND_FACTOR * found.sigma * level
-    own = event.sums[CHANNELS.index(event.channel)]
+    own = event.sums[event.opening]
     days = max(own.n, 1)
     hours = _hours(event.sums, found.part) if schedule.known else 24.0
     return Account(Range(kwh, max(0.0, kwh - half), kwh + half), hours, own.clean / days * level, own.y / days * level, found.part)
@@ -201,7 +241,7 @@ def wasteful(schedule: Schedule, part: Part) -> list[bool]:
 
 def forget_day(event: Event, day: Past) -> Event:
     """Return the event when a day leaves the memory: its excess is kept by hour of week, and its hours are not."""
-    if day.ordinal < event.since:
+    if day.ordinal < event.since or (over(event) and day.ordinal > event.kept.until):
         return event
     weights = event.old_weights[:] or array("f", bytes(4 * 168))
     for start_ms, b, kw in day.hours():
@@ -259,7 +299,8 @@ def spread(event: Event, found: Account, schedule: Schedule, days: Sequence[Past
     hours: list[tuple[int, float]] = []
     if event.old_weights:
         hours += _old_hours(event, inside, days)
-    recent = [hour for day in days if day.ordinal >= event.since for hour in day.hours()]
+    until = event.kept.until if over(event) else days[-1].ordinal if days else 0
+    recent = [hour for day in days if event.since <= day.ordinal <= until for hour in day.hours()]
     weights = [(start_ms, max(0.0, kw - event.usual[b])) for start_ms, b, kw in recent if inside[b]]
     hours += [each for each in weights if each[0] >= event.since_ms] or weights
     total = sum(weight for _, weight in hours)

@@ -10,7 +10,6 @@ from itertools import accumulate
 
 from processors.pure.attribution import Part
 from processors.pure.channels import CHANNELS, U_CLIP, Chart, Seen
-from processors.pure.cusum import UP_K
 from processors.pure.ledger import EDGES, OFF, ON, Event, wasteful
 from processors.pure.robust import clip
 from processors.pure.schedule import Schedule
@@ -22,28 +21,22 @@ def day(chart: Chart, seen: Sequence[Seen]) -> int:
     """Return the ordinal of the day on which the present run of a chart began in earnest.
 
     The run starts where S left zero, often some noisy days too early. Of the days since then the one is taken
-    from which on Σ (u − κ) is largest, κ = max(k, half of the run's mean u): the maximum-likelihood change point
-    for a shift of the size seen.
+    from which on (Σ u)²/n is largest: the maximum-likelihood change point for a shift of any size.
     """
     run = [one for one in seen if one.ordinal >= chart.since]
-    us = [clip(one.r / chart.sigma(one.group), U_CLIP) for one in run]
-    if not us:
-        return chart.since
-    kappa = max(UP_K, sum(us) / len(us) / 2)
     best, since, total = 0.0, chart.since, 0.0
-    for one, u in zip(reversed(run), reversed(us), strict=True):
-        total += u - kappa
-        if total > best:
-            best, since = total, one.ordinal
+    for count, one in enumerate(reversed(run), 1):
+        total += clip(one.r / chart.sigma(one.group), U_CLIP)
+        if total > 0.0 and total * total / count > best:
+            best, since = total * total / count, one.ordinal
     return since
 
 
 def hour(event: Event, hours: Sequence[tuple[int, int, float]], schedule: Schedule) -> int:
     """Return the start of the first hour that exceeds, UTC ms: what people are told as the beginning.
 
-    `hours` are (start ms, bin, kW), ascending; those count that the event's channel looks at. The change point is that of
-    `day`, hour by hour: Σ (excess − half of the mean excess) is largest from there on. Where none exceeds it is the start
-    of the event's day.
+    `hours` are (start ms, bin, kW), ascending; those count that the event's channel looks at. From the change point on
+    Σ (excess − half of the mean excess) is largest. Where none exceeds it is the start of the event's day.
     """
     inside = wasteful(schedule, PARTS.get(CHANNELS.index(event.channel), "all"))
     excess = [(start_ms, kw - event.usual[b]) for start_ms, b, kw in hours if start_ms >= event.since_ms and inside[b]]

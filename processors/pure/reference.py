@@ -1,12 +1,17 @@
 """The clean reference of an event: what each channel would have been without the waste, frozen when it opens.
 
     θ* = θ + δ,   δ = argmin Σ_d w_d (y_d − θᵀz_d − δᵀz_d)² + δᵀRδ        θ of the day before `since`
-    w_d = 2^(−age/21 days) · min(1, 2 s/|residual|)                        over the remembered days before `since`
+    w_d = 2^(−age/21 days) · min(1, 2 s/|residual|)                        over the remembered days before it is in doubt
 
 θ learns calm days only and forgets slowly; a load wanders off it. Where it stood in the last weeks, working days and
 free ones, warm and cold, says more about the weeks after. Days that no chart learned count too. One robust ridge
 around the baseline (prior mean θ, R of baseline.py), three steps of reweighted least squares (P. J. Huber 1964).
-Days before waste that is known and still runs are lifted by its mean excess: what is new began above it.
+Days before waste that is known and still runs are lifted by its mean excess x, what is new began above it, as far as that is
+no drift of the load: by x · x²/(x² + 5 s²).
+
+What is slow or small is found late, and the days before `since` already hold some of it. Against θ* of the days up to
+three weeks before, the last days count as in doubt from which on Σ (u − κ) is largest, κ = max(0.15, a quarter of the
+mean u since then): nothing is learned from them.
 
 Whether an event is over is judged against θ with its level alone moved, by 0.6 of the mean residual of 40 days: a saving
 or a season moves it less. Only days since the last re-base count there, from three before it, which decided it.
@@ -17,12 +22,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processors.pure.baseline import Pairs, dot, pairs
-from processors.pure.channels import CHANNELS
+from processors.pure.channels import CHANNELS, U_CLIP, Chart
 from processors.pure.cholesky import ALL, TERMS, solve
-from processors.pure.memory import Memory
-from processors.pure.robust import median
+from processors.pure.memory import Memory, Past
+from processors.pure.robust import clip, median
 
 HALF_LIFE_DAYS = 21
+LIFT_DRIFT = 5.0
+DOUBT_DAYS, DOUBT_SHARE, DOUBT_LEAST = 21, 0.25, 0.15
 DAYS_BEFORE, SHARE, DECIDED_BY = 40, 0.6, 3
 LEAST_DAYS = 4
 STEPS = 3
@@ -36,28 +43,62 @@ Known = tuple[int, Sequence[float]]
 """Waste that is known and still runs: the ordinal of its first day, and its mean excess per channel."""
 
 
-def clean_reference(memory: Memory, since: int, known: Sequence[Known] = ()) -> tuple[tuple[float, ...], ...]:
-    """Return θ* of every channel for what began on the day `since` (ordinal).
+def clean_reference(memory: Memory, since: int, channel: int, known: Sequence[Known] = ()) -> tuple[tuple[float, ...], ...]:
+    """Return θ* of every channel for what a channel's chart found to begin on the day `since` (ordinal).
 
     >>> from array import array
     >>> from processors.pure.memory import Copy, Past
     >>> z, none = (1.0,) + (0.0,) * 6, (None,) * 4
     >>> days = tuple(Past(n, 0, "work", z, 0, b"", array("f"), (3.0, *none), (0.0, *none)) for n in range(10, 20))
     >>> theta = array("f", [2.0] + [0.0] * 19)
-    >>> round(clean_reference(Memory(days=days, copies=(Copy(9, theta),)), 20)[0][0], 3)
+    >>> round(clean_reference(Memory(days=days, copies=(Copy(9, theta),)), 20, 0)[0][0], 3)
     3.0
     """
-    clean = memory.clean_before(since)
-    before = [(2.0 ** ((day.ordinal - since) / HALF_LIFE_DAYS), pairs(day.z), day) for day in memory.days if day.ordinal < since and day.ys]
-    found: list[tuple[float, ...]] = []
-    for c, theta in enumerate(clean[: len(CHANNELS)]):
-        rows = [
-            (w, day.z, products, y - dot(theta, day.z) + sum(excess[c] for first, excess in known if day.ordinal < first))
-            for w, products, day in before
-            if (y := day.ys[c]) is not None
-        ]
-        found.append(tuple(was + shift for was, shift in zip(theta, _shift(rows), strict=True)) if len(rows) >= LEAST_DAYS else theta)
-    return tuple(found)
+    known = [(first, [_less_drift(x, chart) for x, chart in zip(excess, memory.charts, strict=True)]) for first, excess in known]
+    first = _in_doubt(memory, since, channel, known)
+    clean = memory.clean_before(first)[: len(CHANNELS)]
+    return tuple(_refitted(memory, first, c, theta, known) for c, theta in enumerate(clean))
+
+
+def _in_doubt(memory: Memory, since: int, channel: int, known: Sequence[Known]) -> int:
+    """Return the first of the days before `since` that already stood above those three weeks before; `since` where none did."""
+    far = since - DOUBT_DAYS
+    theta = _refitted(memory, far, channel, memory.clean_before(since)[channel], known)
+    sigma = memory.charts[channel].sigma(0)
+    days = [day for day in memory.days if day.ordinal >= far and day.ys and day.ys[channel] is not None]
+    us = [clip(_residual(day, channel, theta, known) / sigma, U_CLIP) for day in days]
+    inside = [u for day, u in zip(days, us, strict=True) if day.ordinal >= since]
+    if not inside:
+        return since
+    kappa = max(DOUBT_LEAST, DOUBT_SHARE * sum(inside) / len(inside))
+    best, first, total = 0.0, since, 0.0
+    for day, u in zip(reversed(days), reversed(us), strict=True):
+        if day.ordinal < since:
+            total += u - kappa
+            if total > best:
+                best, first = total, day.ordinal
+    return first
+
+
+def _refitted(memory: Memory, until: int, channel: int, theta: tuple[float, ...], known: Sequence[Known]) -> tuple[float, ...]:
+    """Return θ* of one channel from the remembered days before `until`, θ itself where they are too few."""
+    rows = [
+        (2.0 ** ((day.ordinal - until) / HALF_LIFE_DAYS), day.z, pairs(day.z), _residual(day, channel, theta, known))
+        for day in memory.days
+        if day.ordinal < until and day.ys and day.ys[channel] is not None
+    ]
+    return theta if len(rows) < LEAST_DAYS else tuple(was + shift for was, shift in zip(theta, _shift(rows), strict=True))
+
+
+def _residual(day: Past, channel: int, theta: tuple[float, ...], known: Sequence[Known]) -> float:
+    """Return what a day stood above θ, had the known waste run already."""
+    y = day.ys[channel] or 0.0
+    return y - dot(theta, day.z) + sum(excess[channel] for first, excess in known if day.ordinal < first)
+
+
+def _less_drift(excess: float, chart: Chart) -> float:
+    square = excess * excess
+    return excess * square / (square + LIFT_DRIFT * chart.sigma(0) ** 2)
 
 
 def level_moved(memory: Memory, since: int, channel: int) -> tuple[float, ...]:

@@ -119,7 +119,8 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     shape, level = memory.shape or expected.Shape(), (memory.schedule or NO_SCHEDULE).level
     usual = expected.week(shape, level)
     c = CHANNELS.index(channel)
-    clean = reference.clean_reference(memory, since[0], [(event.since, [sums.delta for sums in event.sums]) for event in events])
+    known = [(event.since, [sums.delta for sums in event.sums]) for event in events]
+    clean = reference.clean_reference(memory, since[0], c, known)
     judged = reference.level_moved(memory, since[0], c)
     return Event(
         channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, memory.charts[c].sigma(0), judged=judged
@@ -132,25 +133,12 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequen
     The oldest has the whole. `running` are the hours of a day that is not over.
     """
     days = scene.memory.days
-    event = _booked(event, scene)
+    event = ledger.opened(event, days, scene.schedule)
     since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
     event = event._replace(since_ms=since_ms)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
     return Step((*events[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
-
-
-def _booked(event: Event, scene: Scene) -> Event:
-    """Return a new event with its days so far; a re-fitted reference that leaves it no excess gives way to the chart's own.
-
-    What the chart saw against its baseline is told then, not less than nothing against another one.
-    """
-    booked = ledger.opened(event, scene.memory.days, scene.schedule)
-    sums = booked.sums[CHANNELS.index(event.channel)]
-    if not sums.n or sums.delta > 0:
-        return booked
-    clean = tuple(reference.level_moved(scene.memory, event.since, channel) for channel in range(len(CHANNELS)))
-    return ledger.opened(event._replace(clean=clean), scene.memory.days, scene.schedule)
 
 
 def finding(event: Event, state: Literal["opened", "updated", "answered", "closed"], scene: Scene, *, reason: str = "") -> WasteFinding:
@@ -181,8 +169,9 @@ def finding(event: Event, state: Literal["opened", "updated", "answered", "close
 def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, float | str], ...]:
     """Return what each channel that has moved says, the opening one first."""
     rows: list[dict[str, float | str]] = []
+    counted = ledger.counted(event)
     for c, name in enumerate(CHANNELS):
-        chart, sums = memory.charts[c], event.sums[c]
+        chart, sums = memory.charts[c], counted.sums[c]
         if not sums.n or (name != event.channel and not chart.above(FREEZE)):
             continue
         rows.append(
