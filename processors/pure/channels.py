@@ -196,6 +196,16 @@ def update(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
     return _new(Chart, (ridge, mean, working, other, echo, u, up, down, run, down_run, since, steep, level, below)), r
 
 
+def taught(chart: Chart, today: Today, y: float) -> tuple[Chart, float]:
+    """Return the chart after a day on which the channel may stand anywhere, and r: while calm its baseline learns, nothing else."""
+    ridge, mean = chart.ridge, chart.mean
+    r = y - baseline.dot(ridge.theta, today.z)
+    if not chart.calm:
+        return chart, r
+    learned = baseline.learn(ridge, today.z, today.products, y, weight=1.0, forget=today.forget)
+    return chart._replace(ridge=learned, mean=mean + MEAN_WEIGHT * (y - mean)), r
+
+
 def _steps(u: float) -> int:
     steps = round(u * U_STEP)
     return _U_LEAST if steps < _U_LEAST else steps if steps < _U_MOST else _U_MOST  # noqa: FURB136 – max and min cost more

@@ -60,7 +60,7 @@ def until(state: DetectorState, settings: Settings, channel: str, since_ms: int,
     days = state.memory.days
     later = [day for day in days if day.ordinal >= event.since and day.start_ms >= repaired_ms]
     scene = waste.Scene(state.memory._replace(days=days[: len(days) - len(later)]), settings, at_ms)
-    return waste.finding(ledger.without(event, later, scene.schedule), "updated", scene)
+    return waste.finding(ledger.without(event, later, scene.schedule, scene.memory.charts), "updated", scene)
 
 
 def waste_days(state: DetectorState, found: Reference, channel: str, since_ms: int) -> list[Excess]:

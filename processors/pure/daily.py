@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
-from processors.pure import baseline, channels, expected, heard, schedule, yearly
+from processors.pure import baseline, channels, expected, heard, idle, reach, schedule, yearly
 from processors.pure.baseline import FORGET
 from processors.pure.channels import CHANNELS, Chart, Today
 from processors.pure.detector_state import DetectorState
 from processors.pure.fast import Usual
 from processors.pure.gate import Profile
+from processors.pure.heard import Heard
 from processors.pure.hours import SUNDAY, Day, DayClass, bins_of
 from processors.pure.ledger import Event
 from processors.pure.memory import DAYS, Means, Memory, Past, with_copy
@@ -27,11 +29,8 @@ from processors.pure.settings import Settings
 LEARNING_DAYS = 28
 CLOSURE_SHARE = 0.35
 _WORK_WEIGHT, _OFF_WEIGHT = 1 / 20, 1 / 8
-LEAST_LEVEL = 1e-9
-"""A meter that draws less, in kW, has drawn nothing: it has no scale."""
-IDLE_SHARE, IDLE_DAYS = 0.2, 3
-"""A day of the first fortnight is idle below that share of its busiest; so many idle days before the first with a load are not learned."""
 _NONE = array("f")
+_ANYWHERE = (inf, inf, inf)
 _new = tuple.__new__
 _TOT = CHANNELS.index("tot")
 _CLOSURE_FROM = 5
@@ -75,10 +74,14 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
     if (drivers.cold or drivers.idle) and not drivers.known(named=settings.drivers is not None):
         return _unjudged(before, means, past, taught)
     if known is None:
-        days, shape = _with_load((*days, past)[-schedule.SCHEDULE_DAYS :]), _shaped(shape, past, state.scatter)
+        days, shape = idle.with_load((*days, past)[-schedule.SCHEDULE_DAYS :]), _shaped(shape, past, state.scatter)
         valid_days, first = len(days), days[0].ordinal
     else:
-        charts, past = _observe(charts, past, known, forget=_forgetting(valid_days), active=valid_days > LEARNING_DAYS)
+        active = valid_days > LEARNING_DAYS
+        far = _beyond(drivers, past.z) if active and drivers != heard.UNHEARD else ()
+        charts, past = _observe(charts, past, known, forget=_forgetting(valid_days), active=active, far=far)
+        if drivers != heard.UNHEARD and all(chart.calm for chart in charts):
+            means = (*means[:-1], drivers._replace(reach=reach.grown(drivers.reach, past.z)))
         if len(days) >= DAYS:
             left = days[0]
         days = (*days[1 - DAYS :], past)
@@ -97,12 +100,9 @@ def close(state: DetectorState, day: Day, kw: array[float], taught: Taught, sett
     return _new(Closed, (memory, past, left))
 
 
-def no_load(memory: Memory) -> str:
-    """Return why a meter has nothing to learn a schedule from: `load` as it draws nothing, `sign` as it runs backwards, or nothing."""
-    if memory.schedule is not None or not memory.days:
-        return ""
-    least, most = min(min(day.kw) for day in memory.days), max(max(day.kw) for day in memory.days)
-    return "" if most > LEAST_LEVEL else "sign" if least < -LEAST_LEVEL else "load"
+def _beyond(drivers: Heard, z: Sequence[float]) -> tuple[float, ...]:
+    """Return how far a day lies beyond the range that is known: anywhere while the mean of production is not."""
+    return _ANYWHERE if drivers.settling else reach.beyond(reach.edges(drivers.reach), z)
 
 
 def valid_share(memory: Memory, today: int) -> float:
@@ -166,29 +166,21 @@ def _unjudged(memory: Memory, means: Means, past: Past, taught: Taught) -> Close
     return Closed(slow._replace(profile=taught.profile, usual=taught.usual), past, left)
 
 
-def _with_load(days: tuple[Past, ...]) -> tuple[Past, ...]:
-    """Return the days to learn the schedule from without three or more idle ones before the first with a load: the machine comes later."""
-    means = [sum(day.kw) / len(day.kw) for day in days]
-    least = max(LEAST_LEVEL, IDLE_SHARE * max(means))
-    idle = next((place for place, mean in enumerate(means) if mean > least), 0)
-    if means[idle] <= least:
-        return days[-IDLE_DAYS:]
-    return days[idle:] if idle >= IDLE_DAYS else days
-
-
 def scheduled(memory: Memory, settings: Settings) -> Memory:
     """Learn the schedule once enough days are buffered, and replay the buffer with the tests off."""
     if len(memory.days) < schedule.SCHEDULE_DAYS:
         return memory
     learned = schedule.learn([pair for day in memory.days for pair in day.pairs()], settings.off_bins)
-    if learned.level <= LEAST_LEVEL:
+    if learned.level <= idle.LEAST_LEVEL:
         return memory
-    charts, days, forget, year = memory.charts, [], _forgetting(memory.valid_days), memory.yearly
+    charts, days, forget, year, told = memory.charts, [], _forgetting(memory.valid_days), memory.yearly, memory.heard
     for past in memory.days:
+        told = told._replace(reach=reach.grown(told.reach, past.z))
         charts, shown = _observe(charts, past, learned, forget=forget, active=False)
         days.append(shown)
         year = yearly.learned(year, shown.ordinal, shown.z, shown.ys, learned)
-    return memory._replace(schedule=learned, charts=charts, days=tuple(days), yearly=year).noted(days[-1].ordinal, moved=True)
+    memory = memory._replace(heard=told, schedule=learned, charts=charts, days=tuple(days), yearly=year)
+    return memory.noted(days[-1].ordinal, moved=True)
 
 
 def _forgetting(valid_days: int) -> float:
@@ -196,15 +188,18 @@ def _forgetting(valid_days: int) -> float:
     return FORGET if valid_days > LEARNING_DAYS else 1.0
 
 
-def _observe(charts: tuple[Chart, ...], past: Past, known: Schedule, *, forget: float, active: bool) -> tuple[tuple[Chart, ...], Past]:
-    """Show a day to every chart; the day comes back with its values and residuals."""
+def _observe(
+    charts: tuple[Chart, ...], past: Past, known: Schedule, *, forget: float, active: bool, far: tuple[float, ...] = ()
+) -> tuple[tuple[Chart, ...], Past]:
+    """Show a day to every chart; the day comes back with its values and residuals. `far` is how far beyond the known range it lies."""
     ordinal, start_ms, day_class, z, at, bins, kw, _, _ = past
     ys = channels.values_of(bins, kw, known)
     today = _new(Today, (z, baseline.pairs(z), past.group, ordinal, active, forget))
     shown, rs = list(charts), array("f", bytes(4 * len(ys)))
     for c, y in enumerate(ys):
         if y is not None:
-            shown[c], rs[c] = channels.update(charts[c], today, y)
+            lost = far and reach.unknown(charts[c], past.group, far)
+            shown[c], rs[c] = (channels.taught if lost else channels.update)(charts[c], today, y)
     return tuple(shown), _new(Past, (ordinal, start_ms, day_class, z, at, bins, kw, ys, rs))
 
 

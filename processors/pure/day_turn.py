@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from processors.pure import anew, daily, expected, fast, gate, hours, readiness, waste
+from processors.pure import anew, daily, expected, fast, gate, hours, idle, readiness, waste
 from processors.pure.baseline import dot
 from processors.pure.daily import Closed, Taught
 from processors.pure.detector_state import DetectorState
@@ -96,7 +96,8 @@ def _judge(events: tuple[Event, ...], quality: Gate, closed: Closed, settings: S
             outputs = (readiness.without(settings.meter, at_ms, memory.valid_days, away),)
             memory = memory._replace(readiness=AWAY)
     elif not readiness.settled(memory.readiness, memory.charts, memory.valid_days, share):
-        told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, share, daily.no_load(memory))
+        load = "" if memory.schedule else idle.why(memory.days)
+        told = readiness.judge(settings.meter, at_ms, memory.charts, memory.valid_days, share, load)
         if told.state == "learning" or told.state != memory.readiness:
             outputs = (told,)
             memory = memory._replace(readiness=told.state)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from processors.pure.reach import NOWHERE, Reach
 from processors.pure.robust import single
 
 BALANCE_COOL, BALANCE_HEAT = 17.0, 15.0
@@ -38,7 +39,7 @@ class Heard(NamedTuple):
 
     `production` is the mean of the driver over its first 28 days with their count; `weather` the last known CDD/10 and HDD/10,
     `warmths` the count of days that had one. `cold` and `idle` count the valid days in a row without temperature,
-    and without production, of drivers that were there before.
+    and without production, of drivers that were there before. `reach` is how far calm days have gone.
     """
 
     production: float = 0.0
@@ -47,11 +48,17 @@ class Heard(NamedTuple):
     warmths: int = 0
     cold: int = 0
     idle: int = 0
+    reach: Reach = NOWHERE
 
     @property
     def usual(self) -> Regressors:
         """The last weather and usual production."""
         return (*self.weather, 1.0 if self.productions else 0.0)
+
+    @property
+    def settling(self) -> bool:
+        """The mean of production is not known yet."""
+        return 0 < self.productions < MEAN_DAYS
 
     def away(self, *, named: bool) -> str:
         """Return which driver has been silent for too long: `temperature`, `production`, or nothing.
@@ -76,7 +83,7 @@ def take(heard: Heard, day: Drivers, *, free: bool) -> tuple[Heard, Regressors]:
     >>> z, take(told, Drivers(), free=True)[1], [take(told, Drivers(), free=free)[0].known(named=True) for free in (True, False)]
     ((1.0, 0.0, 1.0), (1.0, 0.0, 1.0), [True, False])
     """
-    production, productions, weather, warmths, cold, idle = heard
+    production, productions, weather, warmths, cold, idle, reach = heard
     made = 1.0 if productions else 0.0
     if day.temperatures:
         outside = day.temperature / day.temperatures
@@ -92,4 +99,4 @@ def take(heard: Heard, day: Drivers, *, free: bool) -> tuple[Heard, Regressors]:
         made = single(min(mean / production, MOST_PRODUCTION)) if production > 0 else 0.0
     elif productions and not free:
         idle += 1
-    return Heard(production, productions, weather, warmths, cold, idle), (*weather, made)
+    return Heard(production, productions, weather, warmths, cold, idle, reach), (*weather, made)

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, overload
 
 from driftwatt.alerts import Range
-from processors.pure import attribution
+from processors.pure import attribution, reach
 from processors.pure.attribution import DRIFT, Excess, Part
 from processors.pure.baseline import dot
 from processors.pure.channels import CHANNELS, Chart
@@ -76,7 +76,8 @@ class Event(NamedTuple):
     It is booked from the local day `since` on; `since_ms` is the first hour that exceeds, `days` counts valid days since
     `since`; `level` smooths the opening channel's residual, `sigma` is its scale at the alarm; `answered` is the answer
     given so far. `old_*` stands for days that have left the memory: weights per bin and their span. `judged` is the θ
-    that the opening channel must come back to. `kept` is the event up to the likeliest end of its excess.
+    that the opening channel must come back to. `kept` is the event up to the likeliest end of its excess. `reach` is how far the range
+    of the drivers was known at the alarm, empty without any.
     """
 
     channel: Channel
@@ -96,6 +97,7 @@ class Event(NamedTuple):
     old_until_ms: int = 0
     judged: tuple[float, ...] = ()
     kept: Kept = Kept()
+    reach: array[float] = array("f")
 
     @property
     def opening(self) -> int:
@@ -123,22 +125,30 @@ def channel_hours(schedule: Schedule, channel: int, weekday: int) -> float:
     return off if channel == OFF else 24.0 - off
 
 
-def add_day(event: Event, day: Past, schedule: Schedule) -> Event:
-    """Return the event with one valid day more; one that no chart judged, as its drivers are not known, counts for nothing."""
+def _expected(theta: Sequence[float], learned: Chart, day: Past, far: Sequence[float]) -> float:
+    return reach.continued(theta, learned.ridge.theta, day.z, far) if far else dot(theta, day.z)
+
+
+def add_day(event: Event, day: Past, schedule: Schedule, charts: Sequence[Chart]) -> Event:
+    """Return the event with one valid day more; one that no chart judged, as its drivers are not known, counts for nothing.
+
+    A day beyond the range that was known at the alarm (reach.py) makes it provisional.
+    """
     if not day.ys:
         return event
     sums, level, weekday = list(event.sums), event.level, day.weekday
+    far = reach.beyond(event.reach, day.z) if event.reach else ()
     for c, y in enumerate(day.ys):
         if y is None:
             continue
-        clean = dot(event.clean[c], day.z)
+        clean = _expected(event.clean[c], charts[c], day, far)
         hours = channel_hours(schedule, c, weekday)
         was = sums[c]
         sums[c] = Sums(was.n + 1, was.y + y, was.clean + clean, was.energy + hours * (y - clean), was.hours + hours)
         if CHANNELS[c] == event.channel:
-            excess = clip(y - dot(event.judged, day.z), RESOLVED_CLIP * event.sigma)
+            excess = clip(y - _expected(event.judged, charts[c], day, far), RESOLVED_CLIP * event.sigma)
             level += RESOLVED_WEIGHT * (excess - level)
-    event = event._replace(sums=tuple(sums), days=event.days + 1, level=level)
+    event = event._replace(sums=tuple(sums), days=event.days + 1, level=level, provisional=event.provisional or bool(far))
     own = sums[event.opening]
     peak = own.n * max(0.0, own.delta) ** 2
     return event if peak < event.kept.peak else event._replace(kept=Kept(day.ordinal, event.days, event.sums, peak))
@@ -156,25 +166,27 @@ def counted(event: Event) -> Event:
     return event._replace(days=event.kept.days, sums=event.kept.sums) if over(event) else event
 
 
-def without(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
+def without(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequence[Chart]) -> Event:
     """Return the event as if some of its valid days had not been booked: the last ones, after a repair that was told late."""
     sums = list(event.sums)
+    days = [day for day in days if day.ys]
     for day in days:
+        far = reach.beyond(event.reach, day.z) if event.reach else ()
         for c, y in enumerate(day.ys):
             if y is not None:
-                clean, hours, was = dot(event.clean[c], day.z), channel_hours(schedule, c, day.weekday), sums[c]
+                clean, hours, was = _expected(event.clean[c], charts[c], day, far), channel_hours(schedule, c, day.weekday), sums[c]
                 sums[c] = Sums(was.n - 1, was.y - y, was.clean - clean, was.energy - hours * (y - clean), was.hours - hours)
     left = event._replace(sums=tuple(sums), days=event.days - len(days))
     return left._replace(kept=Kept(0, left.days, left.sums)) if days and days[0].ordinal <= event.kept.until else left
 
 
-def opened(event: Event, days: Sequence[Past], schedule: Schedule) -> Event:
+def opened(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequence[Chart]) -> Event:
     """Return a new event with the days since its beginning booked."""
     c = event.opening
     above: list[float] = []
     for day in days:
         if day.ordinal >= event.since:
-            event = add_day(event, day, schedule)
+            event = add_day(event, day, schedule, charts)
             above += [y - dot(event.judged, day.z) for y in day.ys[c : c + 1] if y is not None]
     return event._replace(level=clip(sum(above) / max(len(above), 1), RESOLVED_CLIP * event.sigma))
 

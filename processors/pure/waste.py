@@ -6,16 +6,18 @@ counting. Source: docs/detection.md, "Tests" and "Events".
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
-from processors.pure import expected, hours, ledger, onset, reference
+from processors.pure import expected, hours, ledger, onset, reach, reference
 from processors.pure.channels import CHANNELS, FREEZE, quiet
 from processors.pure.cusum import limits
 from processors.pure.fast import Fast
+from processors.pure.heard import UNHEARD
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
 from processors.pure.outputs import Channel, WasteFinding
@@ -76,7 +78,7 @@ def after_day(events: tuple[Event, ...], scene: Scene, past: Past, left: Past | 
     findings: list[WasteFinding] = []
     memory = scene.memory
     for was in events:
-        event = ledger.add_day(was, past, scene.schedule)
+        event = ledger.add_day(was, past, scene.schedule, memory.charts)
         event = event if left is None else ledger.forget_day(event, left)
         if ledger.resolved(event, memory.charts[CHANNELS.index(event.channel)], past.ordinal, past.group):
             findings.append(finding(event, "closed", scene, reason="resolved"))
@@ -122,9 +124,9 @@ def _new(channel: Channel, since: tuple[int, int], opened: int, score: float, me
     known = [(event.since, [sums.delta for sums in event.sums]) for event in events]
     clean = reference.clean_reference(memory, since[0], c, known)
     judged = reference.level_moved(memory, since[0], c)
-    return Event(
-        channel, since[1], since[0], opened, score, memory.readiness != "ready", clean, usual, memory.charts[c].sigma(0), judged=judged
-    )
+    seen = reach.edges(memory.heard.reach) if memory.heard != UNHEARD else array("f")
+    provisional, sigma = memory.readiness != "ready", memory.charts[c].sigma(0)
+    return Event(channel, since[1], since[0], opened, score, provisional, clean, usual, sigma, judged=judged, reach=seen)
 
 
 def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequence[tuple[int, int, float]]) -> Step:
@@ -133,7 +135,7 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequen
     The oldest has the whole. `running` are the hours of a day that is not over.
     """
     days = scene.memory.days
-    event = ledger.opened(event, days, scene.schedule)
+    event = ledger.opened(event, days, scene.schedule, scene.memory.charts)
     since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
     event = event._replace(since_ms=since_ms)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()

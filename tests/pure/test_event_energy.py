@@ -38,7 +38,7 @@ def memory(*levels: float) -> Memory:
 
 
 def booked(*levels: float) -> Event:
-    return ledger.opened(event(), [day(100 + place, level) for place, level in enumerate(levels)], SCHEDULE)
+    return ledger.opened(event(), [day(100 + place, level) for place, level in enumerate(levels)], SCHEDULE, Memory().charts)
 
 
 def test_an_excess_that_ended_is_told_up_to_its_end_once_five_days_are_calm() -> None:
@@ -60,8 +60,8 @@ def test_an_excess_that_comes_back_is_counted_whole_again() -> None:
 
 def test_days_after_a_repair_that_was_told_late_are_not_kept_as_the_likeliest_ones() -> None:
     days = [day(100 + place, 5.0) for place in range(10)]
-    whole = ledger.opened(event(), days, SCHEDULE)
-    assert ledger.counted(ledger.without(whole, days[4:], SCHEDULE)).days == 4
+    whole = ledger.opened(event(), days, SCHEDULE, Memory().charts)
+    assert ledger.counted(ledger.without(whole, days[4:], SCHEDULE, Memory().charts)).days == 4
 
 
 def test_a_weekend_of_waste_is_not_counted_on_until_its_event_resolves() -> None:
