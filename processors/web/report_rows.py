@@ -183,9 +183,9 @@ def waste(view: PlantView, text: Text, month: Month, now_ms: int) -> list[Row]:
         saved, year = saving_text.cell(text, each, now_ms)
         until = text.date(each.cleared_ms) if each.cleared_ms else say["rep.goes_on"]
         handled = alert_text.last_word(text, each) or alert_text.state_text(view, text, each)
-        rows.append(
-            (alert_text.title(view, text, each), f"{text.date(each.since_ms)} – {until}", *_amounts(text, each), handled, saved, year)
-        )
+        name = alert_text.title(view, text, each)
+        name += f" ({say['rep.counted_elsewhere']})" if elsewhere(each, shares) else ""
+        rows.append((name, f"{text.date(each.since_ms)} – {until}", *_amounts(text, each), handled, saved, year))
     small = month.alerts[SHOWN:]
     if small:
         energy, money = _sums(small, shares)
@@ -206,6 +206,11 @@ def _proved(alert: Alert) -> Range | None:
     if saving is None or savings.state(alert) != "verified":
         return None
     return savings.per_year(saving, saving.verdicts[-1].kwh)
+
+
+def elsewhere(alert: Alert, shares: Mapping[str, float]) -> bool:
+    """Tell whether most of an alert's energy is added up with other alerts."""
+    return shares.get(alert.id, 1.0) < 1 / 2 and not alert_text.voided(alert)
 
 
 def _sums(alerts: Sequence[Alert], shares: Mapping[str, float]) -> tuple[float, float]:

@@ -158,3 +158,13 @@ def test_the_parts_of_a_meters_energy_by_period_add_up_to_the_figure_above() -> 
     assert whole
     assert parts
     assert abs(sum(int(part) for part in parts.groups()) - int(whole[1])) <= 1
+
+
+def test_waste_of_an_incomer_that_its_feeders_explain_is_listed_as_counted_there() -> None:
+    alert = compressor_alert()
+    incomer = replace(alert, id="1" * 16, meter="incomer")
+    with PaperPage(alerts=[alert, incomer]) as page:
+        for path in ("/alerts?lang=en", "/reports?lang=en"):
+            told = read(page, path)
+            assert told.count("mostly counted with other events") == 1
+            assert told.index("Lộ tổng running off-hours") < told.index("mostly counted with other events")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from driftwatt.alerts import Alert
 from processors.pure import savings, waste_sums
 from processors.view import PlantView
-from processors.web import alert_text
+from processors.web import alert_text, report_rows
 from processors.web.pages.overview import sheets
 from processors.web.site import Site, Visit
 from processors.web.text import Figure, Text
@@ -25,6 +25,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "all": ("waste", "limit", "data", "device"),
 }
 GROUPS = ("unacked", "cleared_unacked", "acked", "shelved", "verifying", "small", "suppressed", "closed")
+RUNNING = ("unacked", "acked", "shelved")
 CLOSED_SHOWN = 30
 
 
@@ -97,8 +98,7 @@ def heads(view: PlantView, text: Text, alerts: Sequence[Alert]) -> list[Head]:
     """Return the four figures: wasted now, found this month, money so far, how fast people answer."""
     say, now_ms = text.words, view.now_ms()
     waste = [each for each in alerts if each.kind == "waste" and each.state != "suppressed"]
-    running = [each for each in waste if each.state in {"unacked", "acked", "shelved"}]
-    counts = waste_sums.shares(running, view.feeds, waste)
+    running, counts = [each for each in waste if each.state in RUNNING], running_shares(view, alerts)
     kw = sum(counts[each.id] * (alert_text.excess_kw(each) or 0.0) for each in running)
     month = sum(counts[each.id] * each.per_month_cost.value for each in running if each.per_month_cost)
     local = text.local(now_ms)
@@ -134,7 +134,7 @@ def group_of(alert: Alert) -> str:
 def _groups(
     view: PlantView, visit: Visit, alerts: Sequence[Alert], *, asked: str, area: str, tab: str
 ) -> list[tuple[str, str, list[Line]]]:
-    text, wanted = visit.text, fold(asked)
+    text, wanted, counts = visit.text, fold(asked), running_shares(view, view.book.alerts())
     groups = []
     for state in GROUPS:
         if state == "suppressed" and tab != "all":
@@ -145,20 +145,27 @@ def _groups(
                 (-(each.per_day.get("cost", 0.0)), -each.opened_ms) if state != "closed" else (-(each.cleared_ms or each.updated_ms), 0)
             )
         )
-        rows = [line(view, visit, each) for each in found[: CLOSED_SHOWN if state == "closed" else 500]]
+        rows = [line(view, visit, each, counts) for each in found[: CLOSED_SHOWN if state == "closed" else 500]]
         rows = [row for row in rows if wanted in fold(f"{row.title} {row.under}")]
         if rows:
             groups.append((state, f"{text.words['al.group.' + state]} ({len(rows)})", rows))
     return groups
 
 
-def line(view: PlantView, visit: Visit, alert: Alert) -> Line:
+def running_shares(view: PlantView, alerts: Sequence[Alert]) -> dict[str, float]:
+    """Return which share of each running waste alert counts in the sums above the list, by id."""
+    waste = [each for each in alerts if each.kind == "waste" and each.state != "suppressed"]
+    return waste_sums.shares((each for each in waste if each.state in RUNNING), view.feeds, waste)
+
+
+def line(view: PlantView, visit: Visit, alert: Alert, counts: Mapping[str, float]) -> Line:
     """Return an alert as a row: nothing cut, the last person and reason named."""
     text = visit.text
     more = alert_text.excess_kw(alert)
     under = [alert_text.area_name(view, alert)]
     if alert.actual_kw is not None:
         under.append(f"{text.power(alert.actual_kw)}, {alert_text.normally(text, alert)}")
+    under += [text.words["rep.counted_elsewhere"]] if report_rows.elsewhere(alert, counts) else []
     rate = alert_text.per_day(text, alert)
     kwh = alert.per_day.get("kwh")
     until = alert.cleared_ms or view.now_ms()
