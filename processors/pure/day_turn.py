@@ -67,6 +67,12 @@ def limited(day: Day, quality: Gate, memory: Memory) -> Day:
     return _new(Day, (clock, day_class, base, (start_ms, end_ms, least, tops)))
 
 
+def wary(day: Day, quality: Gate) -> Day:
+    """Return a day after an hour below its limits: from here on the gate is asked about every hour below the lowest."""
+    start_ms, end_ms, least, most = day.plain
+    return day._replace(plain=(start_ms, end_ms, max(least, quality.lowest), most))
+
+
 def _end(state: DetectorState, day: Day, settings: Settings, at_ms: int) -> Over:
     """Let every good hour teach its bin, whether the day is valid or not; a valid day is judged."""
     memory, kw = state.memory, array("f", state.kw)

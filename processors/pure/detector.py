@@ -187,6 +187,8 @@ def _close_hour(state: DetectorState, settings: Settings, at_ms: int) -> Told:
                 quality, behind = day_turn.caught_up(state), 0
             kw, b = kwh * HOUR_MS / good_ms, base + hours_of_day[place]
             quality, reason, found = gate.step(quality, memory.profile, kw, b, settings.meter, start_ms, at_ms)
+            if kw < day.plain[2]:
+                day = day_turn.wary(day, quality)
             if not reason:
                 at |= 1 << place
                 scatter = _scattered(scatter, len(kws), squares / good_ms, kw * kw)

@@ -34,6 +34,7 @@ EPISODE_MS = 24 * HOUR_MS
 STUCK_HOURS, IDLE_HOURS = 6, 24
 IDLE = 0.05
 CT_HOURS, CT_AGAIN = 12, 0.5
+CT_LOW = 0.75
 NEW_MOST = 100
 NEW_HOURS, NEW_MS, NEW_WITHIN_MS, NEW_SPREAD = 24, 96 * HOUR_MS, 168 * HOUR_MS, 10
 """A jump is a new level with so many hours, over so long a time, within such a time, and none so many times their median."""
@@ -104,10 +105,14 @@ def caught_up(gate: Gate, kw: tuple[float, ...], bins: bytes) -> Gate:
 
 
 def plain_between(gate: Gate) -> tuple[float, float]:
-    """Return the powers between which an hour is plain for a whole day, unless it repeats the one before or an episode is open."""
+    """Return the powers between which an hour is plain for a whole day, unless it repeats the one before or an episode is open.
+
+    Twelve hours that are not below three quarters of the lowest have no such mean: `ct` looks at none of them.
+    """
     if gate.highest is None:
         return -inf, inf
-    return max(0.0, gate.lowest), gate.highest * DECAY**25
+    low = CT_LOW * gate.lowest
+    return max(0.0, gate.lowest if any(kw < low for kw in gate.powers) else low), gate.highest * DECAY**25
 
 
 def step(  # noqa: PLR0917 – called for every hour of a history: places cost less than names
@@ -127,7 +132,7 @@ def step(  # noqa: PLR0917 – called for every hour of a history: places cost l
             return _new_level(gate, jumps, DataFinding(meter, "closed", "jump", at_ms, start_ms), repeats)
     elif repeats >= STUCK_HOURS and repeats >= max(STUCK_HOURS if kw > IDLE * highest else IDLE_HOURS, 2 * longest):
         reason = "stuck"
-    elif sum(powers) < 0.75 * CT_HOURS * lowest and _ct(profile, powers, seen):
+    elif sum(powers) < CT_LOW * CT_HOURS * lowest and _ct(profile, powers, seen):
         reason = "ct"
     if not reason:
         if kw > highest:

@@ -6,6 +6,7 @@ import doctest
 import math
 import random
 from array import array
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -21,6 +22,7 @@ from processors.pure import (
     csv_rows,
     cusum,
     daily,
+    detector,
     event_lines,
     expected,
     fast,
@@ -36,7 +38,7 @@ from processors.pure import (
 )
 from processors.pure.baseline import RIDGE, TERMS, Ridge
 from processors.pure.outputs import IntervalEnergy
-from tests.support.loads import MONDAY_MS, ZONE, PlainCalendar, watch
+from tests.support.loads import MONDAY_MS, SETTINGS, ZONE, Load, PlainCalendar, watch
 
 EXAMPLES = [
     analyse_tasks,
@@ -217,6 +219,20 @@ def test_the_gate_finds_a_stuck_meter_within_hours_and_a_reversed_ct_within_a_da
         state, reason, _ = gate.step(state, profile, (20.0 + rng.gauss(0, 1)) / 3, hour, "m", hour * hours.HOUR_MS, 0)
         found.append(reason)
     assert "ct" in found[:13]
+
+
+def test_hours_a_little_low_are_plain_until_one_is_lower() -> None:
+    calm = gate.Gate(highest=30.0, lowest=4.0, powers=(4.0,) * 12)
+    assert [gate.plain_between(calm._replace(powers=(kw, *calm.powers[1:])))[0] for kw in (3.0, 2.9)] == [3.0, 4.0]
+    state = detector.begin(SETTINGS)
+    for each in list(Load(5, quarters=4).intervals(40))[:-12]:
+        state, _ = detector.on_interval(state, each, SETTINGS)
+    assert state.day is not None
+    assert state.day.plain[2] == 0.75 * state.gate.lowest
+    low = replace(each, start_ms=each.end_ms, end_ms=each.end_ms + hours.HOUR_MS, import_wh=500.0)
+    state, _ = detector.on_interval(state, low, SETTINGS)
+    assert state.day is not None
+    assert state.day.plain[2] == state.gate.lowest
 
 
 def test_a_coarse_meter_switches_the_stuck_test_off_by_itself() -> None:
