@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from driftwatt.alerts import Range
-from processors.pure.outputs import DAY_S, WasteFinding
+from processors.pure.outputs import WasteFinding
 from processors.pure.price import Cost, FactorBook, TariffBook
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -68,13 +68,12 @@ def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
     found = context.tariff.cost_of(finding.spread) if context.tariff else None
     cost = _known(found) if found else None
     emission = context.factors.co2e_of(finding.spread) if context.factors else None
-    days = days_of(finding)
-    per_day = {"kwh": kwh.value / days, "hours": finding.hours}
+    per_day = {"kwh": finding.daily_kwh, "hours": finding.hours}
     money = month = None
     if cost is not None:
-        of_all = 1.0 + cost.unpriced_kwh / priced if (priced := sum(cost.by_price.values())) > 0 else 1.0
+        priced = sum(cost.by_price.values())
         money = scaled(kwh, cost.amount)
-        per_day["cost"] = cost.amount * of_all / days
+        per_day["cost"] = cost.amount / priced * finding.daily_kwh if priced > 0 else 0.0
         month = scaled(kwh, per_day["cost"] * DAYS_PER_MONTH)
     return Figures(
         cost=money,
@@ -96,12 +95,6 @@ def appraise(finding: WasteFinding, context: AlertContext) -> Figures:
 def _known(cost: Cost) -> Cost | None:
     """Return a cost, None when all of the energy lies before the first price: that is not free."""
     return None if cost.unpriced_kwh > 0 and sum(cost.by_price.values()) <= 0 else cost
-
-
-def days_of(finding: WasteFinding) -> float:
-    """Return the days that the energy of a finding stands for: the valid ones, or what has passed when it opened."""
-    passed = (finding.at_ms - finding.since_ms) / (DAY_S * 1000)
-    return max(1.0, passed) if finding.state == "opened" else max(1.0, float(finding.days))
 
 
 def scaled(kwh: Range, amount: float) -> Range:

@@ -32,7 +32,7 @@ from processors.pure.robust import Echo, Scale, echo_of, scale_of
 from processors.pure.schedule import Schedule
 from processors.pure.yearly import Yearly
 
-VERSION, OLDEST = 13, 13
+VERSION, OLDEST = 14, 14
 """Written, and the oldest that is read. Whoever changes a class below raises both: a state of before is then made again."""
 WEEK_TERMS = 4
 _CLASSES: tuple[DayClass, ...] = ("work", "work_monday", "saturday", "off")

@@ -5,12 +5,13 @@ days since then (those before the alarm too), in shares of the meter's scale L; 
 left without the shoulders. Which part of the day the excess runs in, and how much it is, is a weighted mean over all
 of them (attribution.py):
 
-    W = L Σ_part P(part) · hours(part) · δ(part),     half-width = 2 standard deviations of that mixture
+    W = L Σ_part P(part) · hours(part) · δ(part),     half-width = 2.5 standard deviations of that mixture
     no schedule: one part, all day, gauged by base load if base opened the event, else by the day's mean
 
 An excess may end long before its event is resolved: a weekend is over on Monday. The likeliest end is the day up to which
 (Σ r)²/n of the opening channel is largest, the change point of a shift of any size; when less than a fifth of the mean
-excess is left of five valid days or more since then, the days up to there are what is told.
+excess is left of five valid days or more since then, the days up to there are what is told. Days before that of its first
+hour hold hardly any of it and do not count: their noise would be most of what is told of a young one.
 
 Hours are those of the weekdays passed, so that a weekend counts with its own. Channels are never summed:
 base ⊂ off ⊂ tot. Nor are the open events of one meter: an older one counts against its own, older reference and so
@@ -22,6 +23,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Sequence
+from operator import sub
 from typing import NamedTuple, overload
 
 from driftwatt.alerts import Range
@@ -34,7 +36,7 @@ from processors.pure.outputs import Channel
 from processors.pure.robust import clip
 from processors.pure.schedule import EDGE, RUNNING, Schedule
 
-BAND_FACTOR = 2.0
+BAND_FACTOR = 2.5
 """Half-width in standard deviations: a normal would need 1.645, drift has longer tails."""
 RESOLVED_WEIGHT, RESOLVED_SHARE, RESOLVED_DAYS = 0.15, 0.3, 7
 OVER_DAYS, OVER_SHARE = 5, 0.2
@@ -62,12 +64,16 @@ NO_SUMS = tuple(Sums() for _ in CHANNELS)
 
 
 class Kept(NamedTuple):
-    """An event as it stood on the day `until` (ordinal) up to which its excess likeliest ran; `peak` was (Σ r)²/n then."""
+    """Some days of an event: up to the day `until` (ordinal), how many valid ones and their sums.
+
+    `peak` was (Σ r)²/n then, and `scales` s of the channels: what a load draws less after its waste is no scatter of it.
+    """
 
     until: int = 0
     days: int = 0
     sums: tuple[Sums, ...] = NO_SUMS
     peak: float = 0.0
+    scales: tuple[float, ...] = ()
 
 
 class Event(NamedTuple):
@@ -76,8 +82,8 @@ class Event(NamedTuple):
     It is booked from the local day `since` on; `since_ms` is the first hour that exceeds, `days` counts valid days since
     `since`; `level` smooths the opening channel's residual, `sigma` is its scale at the alarm; `answered` is the answer
     given so far. `old_*` stands for days that have left the memory: weights per bin and their span. `judged` is the θ
-    that the opening channel must come back to. `kept` is the event up to the likeliest end of its excess. `reach` is how far the range
-    of the drivers was known at the alarm, empty without any.
+    that the opening channel must come back to. `kept` are the days up to the likeliest end of its excess. `reach` is how far the range
+    of the drivers was known at the alarm, empty without any. `lead` are the days before that of `since_ms`, which hold hardly any excess.
     """
 
     channel: Channel
@@ -98,6 +104,7 @@ class Event(NamedTuple):
     judged: tuple[float, ...] = ()
     kept: Kept = Kept()
     reach: array[float] = array("f")
+    lead: Kept = Kept()
 
     @property
     def opening(self) -> int:
@@ -106,9 +113,15 @@ class Event(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What an event amounts to: energy in kWh, hours per day, mean powers of the opening channel in kW, its part."""
+    """What an event amounts to since its first hour.
+
+    Its energy in kWh, in all and on a mean day of the calendar (the days of a young event are no whole week), its valid days,
+    the hours of a day that has any and its mean powers in kW in the opening channel, and the part of the day it runs in.
+    """
 
     kwh: Range
+    daily_kwh: float
+    days: int
     hours: float
     expected_kw: float
     actual_kw: float
@@ -151,7 +164,11 @@ def add_day(event: Event, day: Past, schedule: Schedule, charts: Sequence[Chart]
     event = event._replace(sums=tuple(sums), days=event.days + 1, level=level, provisional=event.provisional or bool(far))
     own = sums[event.opening]
     peak = own.n * max(0.0, own.delta) ** 2
-    return event if peak < event.kept.peak else event._replace(kept=Kept(day.ordinal, event.days, event.sums, peak))
+    return event if peak < event.kept.peak else event._replace(kept=Kept(day.ordinal, event.days, event.sums, peak, _scales(charts)))
+
+
+def _scales(charts: Sequence[Chart]) -> tuple[float, ...]:
+    return tuple(chart.sigma(0) for chart in charts)
 
 
 def over(event: Event) -> bool:
@@ -162,8 +179,25 @@ def over(event: Event) -> bool:
 
 
 def counted(event: Event) -> Event:
-    """Return an event as it is told: up to the likeliest end of its excess when that is over, else all of it."""
+    """Return an event as its energy counts: up to the likeliest end of its excess when that is over, else all of it."""
     return event._replace(days=event.kept.days, sums=event.kept.sums) if over(event) else event
+
+
+def told(event: Event) -> Event:
+    """Return an event with the days that people are told of: those counted, less the ones before its first hour."""
+    event, lead = counted(event), event.lead
+    if event.days <= lead.days or event.sums[event.opening].n <= lead.sums[event.opening].n:
+        return event
+    sums = tuple(Sums(*map(sub, all_days, early)) for all_days, early in zip(event.sums, lead.sums, strict=True))
+    return event._replace(days=event.days - lead.days, sums=sums)
+
+
+def led(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequence[Chart]) -> Event:
+    """Return a new event that knows its lead, the booked `days` before that of its first hour."""
+    lead = event._replace(days=0, sums=NO_SUMS)
+    for day in days:
+        lead = add_day(lead, day, schedule, charts)
+    return event._replace(lead=Kept(0, lead.days, lead.sums))
 
 
 def without(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequence[Chart]) -> Event:
@@ -177,7 +211,9 @@ def without(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequ
                 clean, hours, was = _expected(event.clean[c], charts[c], day, far), channel_hours(schedule, c, day.weekday), sums[c]
                 sums[c] = Sums(was.n - 1, was.y - y, was.clean - clean, was.energy - hours * (y - clean), was.hours - hours)
     left = event._replace(sums=tuple(sums), days=event.days - len(days))
-    return left._replace(kept=Kept(0, left.days, left.sums)) if days and days[0].ordinal <= event.kept.until else left
+    if not days or days[0].ordinal > event.kept.until:
+        return left
+    return left._replace(kept=Kept(0, left.days, left.sums, scales=_scales(charts)))
 
 
 def opened(event: Event, days: Sequence[Past], schedule: Schedule, charts: Sequence[Chart]) -> Event:
@@ -193,22 +229,23 @@ def opened(event: Event, days: Sequence[Past], schedule: Schedule, charts: Seque
 
 def account(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Account:
     """Return what the event amounts to so far."""
-    level = schedule.level
-    event = counted(event)
-    found = _excess(event, schedule, charts)
+    level, shown = schedule.level, told(event)
+    found = _excess(shown, schedule, charts, event.kept.scales if over(event) else _scales(charts))
     kwh, half = found.energy * level, BAND_FACTOR * found.sigma * level
-    own = event.sums[event.opening]
-    days = max(own.n, 1)
-    hours = _hours(event.sums, found.part) if schedule.known else 24.0
-    return Account(Range(kwh, max(0.0, kwh - half), kwh + half), hours, own.clean / days * level, own.y / days * level, found.part)
+    own, n = shown.sums[event.opening], max(shown.sums[event.opening].n, 1)
+    part = "off" if schedule.known and found.part == "all" and not shown.sums[ON].hours else found.part
+    hours, passed = _hours(shown, part)
+    daily = kwh / passed * week_hours(schedule, part) / 7 if passed else 0.0
+    band = Range(kwh, max(0.0, kwh - half), kwh + half)
+    return Account(band, daily, shown.days, hours, own.clean / n * level, own.y / n * level, part)
 
 
-def _excess(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Excess:
-    """Return the energy in L·h, and the part of the day that it most likely runs in."""
+def _excess(event: Event, schedule: Schedule, charts: Sequence[Chart], scales: Sequence[float]) -> Excess:
+    """Return the energy in L·h, and the part of the day that it most likely runs in; `scales` are s of the channels."""
     sums, n = event.sums, max(event.days, 1)
     if not schedule.known:
         c = BASE if event.channel == "base" else TOT
-        s = charts[c].sigma(0) * math.sqrt(DRIFT + _noise(charts[c], n))
+        s = scales[c] * math.sqrt(DRIFT + _noise(charts[c], n))
         _, mean, variance = attribution.positive(sums[c].delta / s)
         return Excess("all", 24.0 * event.days * s * mean, 24.0 * event.days * s * math.sqrt(variance))
     off, edge = sums[OFF], sums[EDGES]
@@ -217,7 +254,7 @@ def _excess(event: Event, schedule: Schedule, charts: Sequence[Chart]) -> Excess
     used = [charts[c] for c in (BASE, OFF, EDGES, ON)]
     return attribution.attribute(
         (sums[BASE].delta, deep, edge.delta, sums[ON].delta),
-        [chart.sigma(0) for chart in used],
+        [scales[c] for c in (BASE, OFF, EDGES, ON)],
         (off.hours, edge.hours, sums[ON].hours),
         sum(_noise(chart, n) for chart in used) / len(used),
     )
@@ -229,12 +266,17 @@ def _noise(chart: Chart, n: int) -> float:
     return (1 + rho) / (1 - rho) / n
 
 
-def _hours(sums: Sequence[Sums], part: Part) -> float:
-    """Return the mean hours per day of a part of the day."""
+def _hours(event: Event, part: Part) -> tuple[float, float]:
+    """Return the hours of a part of the day: on a day that has any, and in all."""
     if part == "all":
-        return 24.0
-    own = sums[{"off": OFF, "edge": EDGES, "on": ON}[part]]
-    return own.hours / max(own.n, 1)
+        return 24.0, 24.0 * event.days
+    own = event.sums[{"off": OFF, "edge": EDGES, "on": ON}[part]]
+    return own.hours / max(own.n, 1), own.hours
+
+
+def week_hours(schedule: Schedule, part: Part) -> int:
+    """Return how many hours of a week belong to a part of the day."""
+    return sum(wasteful(schedule, part))
 
 
 def resolved(event: Event, chart: Chart, ordinal: int, group: int) -> bool:

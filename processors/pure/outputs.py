@@ -63,8 +63,9 @@ class ExpectedPower(NamedTuple):
 class WasteFinding:
     """A waste event of one meter changed. Powers in kW, energies in kWh since `since_ms`.
 
-    `hours` are the hours per day in which the excess runs; `spread` lists (hour start ms, kWh) of the excess,
-    hour by hour, for pricing; its sum is `kwh.value`. `answer` is set when `state` is `answered`.
+    `days` are valid ones, `hours` those per day in which the excess runs; `daily_kwh` is the energy of a mean day of the
+    calendar at the present rate; `spread` lists (hour start ms, kWh) of the excess, hour by hour, for pricing; its sum is
+    `kwh.value`. `answer` is set when `state` is `answered`.
     """
 
     meter: str
@@ -81,6 +82,7 @@ class WasteFinding:
     actual_kw: float
     hours: float
     kwh: Range
+    daily_kwh: float = 0.0
     spread: Sequence[tuple[int, float]] = ()
     evidence: tuple[dict[str, float | str], ...] = ()
     reason: str = ""

@@ -20,7 +20,7 @@ from processors.pure.fast import Fast
 from processors.pure.heard import UNHEARD
 from processors.pure.ledger import OFF, Event
 from processors.pure.memory import Memory, Past
-from processors.pure.outputs import Channel, WasteFinding
+from processors.pure.outputs import DAY_S, Channel, WasteFinding
 from processors.pure.schedule import RUNNING, Schedule
 from processors.pure.settings import Settings
 
@@ -137,7 +137,8 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequen
     days = scene.memory.days
     event = ledger.opened(event, days, scene.schedule, scene.memory.charts)
     since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
-    event = event._replace(since_ms=since_ms)
+    early = [day for day in days if day.ordinal >= event.since and day.start_ms + DAY_S * 1000 <= since_ms]
+    event = ledger.led(event._replace(since_ms=since_ms), early, scene.schedule, scene.memory.charts)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
     return Step((*events[len(gone) :], event), scene.memory, (*said, finding(event, "opened", scene)))
@@ -156,12 +157,13 @@ def finding(event: Event, state: Literal["opened", "updated", "answered", "close
         score=event.score if state == "opened" else memory.charts[CHANNELS.index(event.channel)].score,
         threshold=scene.settings.threshold,
         provisional=event.provisional,
-        days=event.days,
+        days=found.days,
         days_learned=memory.valid_days,
         expected_kw=found.expected_kw,
         actual_kw=found.actual_kw,
         hours=found.hours,
         kwh=found.kwh,
+        daily_kwh=found.daily_kwh,
         spread=ledger.Spread(event, found, scene.schedule, memory.days),
         evidence=_evidence(event, memory, scene.schedule.level),
         reason=reason,
@@ -171,9 +173,9 @@ def finding(event: Event, state: Literal["opened", "updated", "answered", "close
 def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, float | str], ...]:
     """Return what each channel that has moved says, the opening one first."""
     rows: list[dict[str, float | str]] = []
-    counted = ledger.counted(event)
+    told = ledger.told(event)
     for c, name in enumerate(CHANNELS):
-        chart, sums = memory.charts[c], counted.sums[c]
+        chart, sums = memory.charts[c], told.sums[c]
         if not sums.n or (name != event.channel and not chart.above(FREEZE)):
             continue
         rows.append(
@@ -197,11 +199,13 @@ def _with_today(said: WasteFinding, event: Event, scene: Scene, day: Running, te
         if mask[b] != RUNNING and excess > 0:
             today.append((start_ms, excess))
     extra = sum(kwh for _, kwh in today)
+    off_hours = said.hours * said.days + sum(mask[b] != RUNNING for start_ms, b, _ in day.hours if start_ms >= event.since_ms)
     return replace(
         said,
         expected_kw=test.usual_kwh / max(test.hours, 1),
         actual_kw=test.kwh / max(test.hours, 1),
         hours=said.hours or float(test.hours),
         kwh=Range(said.kwh.value + extra, said.kwh.low + extra / 2, said.kwh.high + extra),
+        daily_kwh=(said.kwh.value + extra) / max(off_hours, 1.0) * ledger.week_hours(scene.schedule, "off") / 7,
         spread=(*said.spread, *today),
     )

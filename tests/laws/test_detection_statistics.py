@@ -17,7 +17,7 @@ import pytest
 from processors.pure import detector
 from processors.pure.detector import Settings
 from processors.pure.hours import HOUR_MS
-from processors.pure.outputs import Advice, DataFinding, ExpectedPower, IntervalEnergy, Output, Readiness
+from processors.pure.outputs import Advice, DataFinding, ExpectedPower, IntervalEnergy, Output, Readiness, WasteFinding
 from tests.support.loads import DAY_MS, MONDAY_MS, SETTINGS, ZONE, Fault, Load, PlainCalendar, nights_on, step, waste, watch
 
 ONSET = 45
@@ -112,6 +112,18 @@ def test_waste_is_said_to_have_begun_in_the_first_hour_that_exceeded() -> None:
 
     assert [told(seed, nights_on(5.0, 43 + 22 / 24)) for seed in range(6)] == [43 * 24 + 22] * 6
     assert [told(seed, step(6.0, 43 + 10 / 24)) for seed in range(3)] == [43 * 24 + 22] * 3, "the first that its channel looks at"
+
+
+def test_energy_of_a_day_is_that_of_a_whole_week_however_young_an_event_is() -> None:
+    """A shop of five days, whose running hours draw more from a Monday on: Thursday's event has seen no free day yet."""
+
+    def more(day: float, _usual: float, running: bool) -> float:  # noqa: FBT001 – a Fault
+        return 10.0 if running and day >= 133 else 0.0
+
+    told = [each for each in watch(Load(7, workdays=5).intervals(154, more))[1] if isinstance(each, WasteFinding)]
+    assert told[0].at_ms - MONDAY_MS < 138 * DAY_MS
+    assert [each.daily_kwh for each in told] == pytest.approx([10.0 * 16 * 5 / 7] * len(told), rel=0.15)
+    assert all(each.days <= (each.at_ms - MONDAY_MS) // DAY_MS - 133 + 1 for each in told), "no day before the first hour counts"
 
 
 def _idle(day: int, hour: int) -> bool:

@@ -51,7 +51,7 @@ def finding(meter: str = "compressor", *, day: int = 7, per_night: float = 56.0,
     return WasteFinding(
         meter, state, "off", SINCE_MS + day * DAY_MS + 900_000, SINCE_MS, 6.2, 6.0, provisional=True,  # type: ignore[arg-type]
         days=day, days_learned=50, expected_kw=4.1, actual_kw=11.1, hours=8.0,
-        kwh=Range(total, total / 2, total * 1.5), spread=tuple(hours), reason=reason,
+        kwh=Range(total, total / 2, total * 1.5), daily_kwh=per_night, spread=tuple(hours), reason=reason,
     )  # fmt: skip
 
 
