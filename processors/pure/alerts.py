@@ -61,6 +61,7 @@ __all__ = [
 KNOWN_AFTER_MS = 72 * 3_600_000
 """An alert that nobody answers is taken for known waste after this: it goes on counting, its chart is freed."""
 GROWN = 1.5
+NIGHTS: frozenset[Pattern] = frozenset({"off_hours", "schedule", "base_load"})
 OPEN = ("unacked", "acked", "shelved", "suppressed")
 
 
@@ -188,14 +189,19 @@ def _on_waste(
 
 
 def _back_again(book: AlertBook, alert: Alert) -> list[Alert]:
-    """Return the repaired alerts of the same meter and pattern, as what a new one of their kind makes of them: it came back."""
+    """Return the repaired alerts whose cause a new one of their meter may be, as it makes of them: it came back."""
     late_ms = savings.LOOKS[-1] * savings.DAY_MS
     found = []
     for each in book.values():
-        saving = each.saving if each.state == "closed" and (each.meter, each.pattern) == (alert.meter, alert.pattern) else None
+        saving = each.saving if each.state == "closed" and each.meter == alert.meter and _kin(each.pattern, alert.pattern) else None
         if saving is not None and saving.came_back_ms is None and alert.opened_ms - saving.fixed_ms < late_ms:
             found.append(savings.came_back(each, alert.opened_ms, by=alert.id))
     return found
+
+
+def _kin(one: Pattern, other: Pattern) -> bool:
+    """Tell whether two patterns can tell of one cause: what is more in the running hours is not what runs on in the others."""
+    return not ("running_hours" in {one, other} and {one, other} & NIGHTS)
 
 
 def _blank(kind: Kind, meter: str, channel: str, *, since_ms: int, at_ms: int, context: AlertContext) -> Alert:

@@ -116,11 +116,6 @@ class Chart(NamedTuple):
         """Lag-1 autocorrelation of the calm standardised residuals, 0…0.8."""
         return self.echo.rho
 
-    def above(self, threshold: float) -> bool:
-        """Tell whether the score is above a threshold, without computing it."""
-        patient, steep = cusum.limits(threshold)
-        return self.up > patient or self.steep > steep
-
     def sigma(self, group: int) -> float:
         """Return the robust scale s of the residuals of a day group (0 working, 1 other), in shares of L.
 
@@ -237,12 +232,15 @@ def quiet(chart: Chart) -> Chart:
     return chart._replace(up=0.0, down=0.0, run=0, down_run=0, steep=0.0, below=max(0.0, chart.below))
 
 
-def answered(chart: Chart, recent: Sequence[Seen]) -> Chart:
-    """Return the chart after an answer: re-based where the deviation persists, else only quiet.
+def answered(chart: Chart, recent: Sequence[Seen], since: int) -> Chart:
+    """Return the chart after an answer to the event that began on day `since`: re-based where the deviation persists.
 
-    Persists: the score is above the freeze, and the median of the last 3 residuals above half a sigma.
+    Persists: learning is frozen, and the median of the last 3 residuals above half a sigma. Re-based on the days of the
+    event: of the chart's run only where that began later, for days before the event would hold the old level.
     """
     last = recent[-3:]
-    if last and chart.above(FREEZE) and median(day.r for day in last) > 0.5 * chart.sigma(last[-1].group):
-        return rebase(chart, recent[-max(3, min(chart.run, REBASE_MOST)) :])
-    return quiet(chart)
+    if chart.calm or not last or median(day.r for day in last) <= 0.5 * chart.sigma(last[-1].group):
+        return quiet(chart)
+    begun = max(since, chart.since)
+    days = sum(day.ordinal >= begun for day in recent)
+    return rebase(chart, recent[-max(3, min(days, REBASE_MOST)) :])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from processors.pure import ledger, waste
 from processors.pure.baseline import dot
-from processors.pure.channels import CHANNELS, FREEZE
+from processors.pure.channels import CHANNELS
 from processors.pure.detector import DetectorState
 from processors.pure.outputs import Channel, WasteFinding
 from processors.pure.schedule import Schedule
@@ -95,4 +95,4 @@ def judged(state: DetectorState) -> bool:
 
 def calm(state: DetectorState) -> bool:
     """Tell whether no chart of the meter is on its way to an alarm."""
-    return not state.events and all(chart.score <= FREEZE for chart in state.memory.charts)
+    return not state.events and all(chart.calm for chart in state.memory.charts)

@@ -249,7 +249,8 @@ def answer(  # noqa: PLR0917 – the engine hands its own arguments through
     if what == "fixed":
         charts = tuple(channels.quiet(chart) for chart in (daily.mended(memory, event) if event.answered else memory.charts))
     else:
-        charts = tuple(channels.answered(chart, memory.seen(c)) for c, chart in enumerate(memory.charts))
+        begun = max((day.ordinal for day in memory.days if day.start_ms <= event.since_ms), default=event.since)
+        charts = tuple(channels.answered(chart, memory.seen(c), begun) for c, chart in enumerate(memory.charts))
     memory = memory._replace(charts=charts, false_alarms=memory.false_alarms + (what == "dismissed"))
     memory = memory.noted(memory.days[-1].ordinal, moved=True)
     if what in ("new_normal", "dismissed"):

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from driftwatt.alerts import Range
 from processors.pure import expected, hours, ledger, onset, reach, reference
-from processors.pure.channels import CHANNELS, FREEZE, quiet
+from processors.pure.channels import CHANNELS, quiet
 from processors.pure.cusum import limits
 from processors.pure.fast import Fast
 from processors.pure.heard import UNHEARD
@@ -109,7 +109,7 @@ def open_by_fast(events: tuple[Event, ...], scene: Scene, day: Running, test: Fa
     memory, zone = scene.memory, scene.settings.zone
     since = datetime.fromtimestamp(test.since_ms / 1000, zone).toordinal()
     chart = memory.charts[OFF]
-    if chart.run and chart.above(FREEZE):
+    if not chart.calm:
         since = min(since, onset.day(chart, memory.seen(OFF)))
     event = _new("off", (since, hours.day_start_ms(since, zone)), day.ordinal, test.score, memory, events=events)
     step = _join(events, event, scene, day.hours)
@@ -176,7 +176,7 @@ def _evidence(event: Event, memory: Memory, level: float) -> tuple[dict[str, flo
     told = ledger.told(event)
     for c, name in enumerate(CHANNELS):
         chart, sums = memory.charts[c], told.sums[c]
-        if not sums.n or (name != event.channel and not chart.above(FREEZE)):
+        if not sums.n or (name != event.channel and chart.calm):
             continue
         rows.append(
             {

@@ -204,6 +204,18 @@ def test_known_waste_goes_on_counting_and_a_new_normal_is_learned() -> None:
             assert band[8].w == pytest.approx(9100, rel=0.1)
 
 
+def test_waste_that_was_answered_as_known_is_not_told_again() -> None:
+    """The days before it, of which a chart's run may hold many, do not hold its baseline down."""
+    for seed in range(12):
+        rows = list(Load(seed, quarters=4).intervals(ONSET + 20, nights_on(2.5, ONSET)))
+        state, said = watch(rows[: (ONSET + 14) * 24])
+        first = waste(said)[-1]
+        open_for = next(n for n, row in enumerate(rows) if row.start_ms >= first.at_ms + 72 * HOUR_MS)
+        state, said = watch(rows[:open_for])
+        state, _ = detector.answer(state, SETTINGS, first.channel, first.since_ms, "known", rows[open_for].start_ms)
+        assert not waste(watch(rows[open_for:], state=state)[1]), seed
+
+
 def test_the_same_step_again_on_top_of_known_waste_is_an_event_with_its_own_energy_and_the_older_one_has_the_whole() -> None:
     load = Load(12)
     first_step, second_step = step(5.0, ONSET), step(5.0, ONSET + 20)
