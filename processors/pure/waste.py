@@ -134,10 +134,10 @@ def _join(events: tuple[Event, ...], event: Event, scene: Scene, running: Sequen
 
     The oldest has the whole. `running` are the hours of a day that is not over.
     """
-    days = scene.memory.days
+    days = [day for day in scene.memory.days if day.ordinal >= event.since]
     event = ledger.opened(event, days, scene.schedule, scene.memory.charts)
     since_ms = onset.hour(event, [*(hour for day in days for hour in day.hours()), *running], scene.schedule)
-    early = [day for day in days if day.ordinal >= event.since and day.start_ms + DAY_S * 1000 <= since_ms]
+    early = [day for day in days if day.start_ms + DAY_S * 1000 <= since_ms]
     event = ledger.led(event._replace(since_ms=since_ms), early, scene.schedule, scene.memory.charts)
     gone = events[: len(events) + 1 - MOST_OPEN] if len(events) >= MOST_OPEN else ()
     said = [finding(was, "closed", scene, reason="superseded") for was in gone]
